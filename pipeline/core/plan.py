@@ -1,0 +1,480 @@
+"""The plan: a definition, compiled.
+
+Everything a definition leaves implicit is spelled out here, and nothing of YAML is left.
+`spec/compile.py` makes plans; the six stages read them and never change them.
+
+A plan is read from left to right, like the data:
+
+    columns ─▶ events ─▶ feeds ─▶ memories ─▶ sets, terms ─▶ metrics
+    (decode)   (match)   (match)  (roll)      (roll)         (compose, judge)
+
+Things refer to each other by index into the plan's tuples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pipeline.core.windows import Window
+
+MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
+ENTITY_ITSELF: Final = -1  # in place of an attribute: the entity itself is left out
+
+Path = tuple[str, ...]
+
+
+# ── expressions: conditions and arithmetic over one event's values ───────────────────────────────
+
+
+class Kind(StrEnum):
+    """What a value is used as."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    TRUTH = "truth"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The value at a path of the record."""
+
+    path: Path
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One of the event's own `values`, by name."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number, a text or a truth value, as written."""
+
+    value: float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left operator right`, with `operator` one of `+ - * /`; division by zero is absent."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`left operator right`, with `operator` one of `== != < <= > >=`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """`item in (options)`; `not in` is `Not(OneOf(…))`."""
+
+    item: Expression
+    options: tuple[float | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not operand`."""
+
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """`a and b and …`."""
+
+    operands: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """`a or b or …`."""
+
+    operands: tuple[Expression, ...]
+
+
+Expression = At | Named | Literal | Arithmetic | Comparison | OneOf | Not | AllOf | AnyOf
+
+
+# ── decode: what a record is read for ────────────────────────────────────────────────────────────
+
+
+class TimeUnit(StrEnum):
+    """How the envelope writes time."""
+
+    ISO = "iso"
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Where a record keeps its name, time and message id."""
+
+    name: Path
+    time: Path
+    time_unit: TimeUnit
+    id: Path | None
+
+
+class IdMode(StrEnum):
+    """How an id is made of the places it is read from."""
+
+    FIRST = "first"  # the first that is present; a single path is a list of one
+    TOGETHER = "together"  # all of them, joined
+
+
+@dataclass(frozen=True, slots=True)
+class IdSource:
+    """Where an id comes from; two events that read it alike share the decoded column."""
+
+    mode: IdMode
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A named value of an event.
+
+    `minimum` and `maximum` bound numbers only; what lies outside is rejected `out_of_range`.
+    """
+
+    name: str
+    kind: Kind
+    expression: Expression  # over `At` leaves
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happens, as the definition names it."""
+
+    name: str
+    record_names: tuple[str, ...]
+    ids: tuple[tuple[str, IdSource], ...]  # entity, where its id is
+    values: tuple[Value, ...]
+    where: Expression | None  # over `At` leaves
+    retention_ms: int | None  # None: never too old, because it teaches an attribute
+
+
+# ── match and roll: what is remembered ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Rows of one event on their way to the memories of one table.
+
+    `entity` is the table's key; None feeds the memories that know no entity.
+    `others` and `values` name the columns that travel along.
+    """
+
+    key: str  # stable over restarts and unrelated edits of the definition
+    level: int
+    event: int
+    where: Expression | None  # over `Named` leaves
+    entity: str | None
+    others: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+class MemoryKind(StrEnum):
+    """Which memory; each is one file in `core/memories/`."""
+
+    LAST_SEEN = "last_seen"
+    TOP_K = "top_k"
+    LEDGER = "ledger"
+    PANES = "panes"
+    ATTRIBUTE = "attribute"
+    TALLY = "tally"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One column family of a table.
+
+    | kind | feed | column | window | k |
+    | --- | --- | --- | --- | --- |
+    | last_seen | yes | — | None, or the calendar window it serves | — |
+    | top_k | yes | other | None, or the calendar window it serves | how many others it keeps |
+    | ledger | yes | value, or None to count only | the window it counts over | — |
+    | panes | yes (no entity) | value, or None to count only | the window it counts over | — |
+    | attribute | yes | other: the attribute's value | None | — |
+    | tally | None: fed by a roll-up | — | None | — |
+
+    `reach_ms` is how far back any window that reads it can look; None where it never forgets.
+    Memories without a window serve any number of trailing ones.
+    """
+
+    key: str  # stable over restarts and unrelated edits of the definition
+    kind: MemoryKind
+    level: int
+    entity: str | None
+    feed: int | None
+    column: str | None
+    window: Window | None
+    k: int
+    reach_ms: int | None
+
+
+# ── sets ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A memory's quantity is at least `threshold`; every comparison of a set comes down to this.
+
+    `threshold` is in events, others or members; in millionths for a ledger of a value.
+    `window` is None for attributes and tallies. `leave_out` is for `top_k`: the memory index of
+    an attribute whose value does not count, or `ENTITY_ITSELF`.
+    """
+
+    memory: int
+    window: Window | None
+    threshold: int
+    leave_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeld:
+    """`not condition`."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class AllHeld:
+    """Every condition holds."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyHeld:
+    """At least one condition holds."""
+
+    conditions: tuple[Condition, ...]
+
+
+Condition = AtLeast | NotHeld | AllHeld | AnyHeld
+
+
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """Members of a set, counted for the entity that their attribute names.
+
+    `tally` belongs to the next level or a later one; `attribute` stands in the set's own table.
+    """
+
+    attribute: int
+    tally: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntitySet:
+    """Which entities qualify at a tick. An entity that did nothing never does."""
+
+    name: str
+    entity: str
+    level: int
+    when: Condition
+    roll_ups: tuple[RollUp, ...]
+    windows: tuple[Window, ...]  # its own and those of the sets it counts, for coverage
+
+
+# ── compose: terms and metrics ───────────────────────────────────────────────────────────────────
+
+
+class TermKind(StrEnum):
+    """What the shards count for compose to add up."""
+
+    PANES = "panes"  # n events and their sum
+    DISTINCT = "distinct"  # n entities seen in the window
+    SIZE = "size"  # n members of a set
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A number that every shard of a level can give its part of.
+
+    `memory` for panes and distinct, `set` for size.
+    """
+
+    kind: TermKind
+    level: int
+    memory: int | None
+    set: int | None
+    windows: tuple[Window, ...]  # one, or those of the set
+
+
+class TermPart(StrEnum):
+    """Which quantity of a term."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MEAN = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class OfTerm:
+    """A term's quantity, as a leaf of a metric's value."""
+
+    term: int
+    part: TermPart
+
+
+@dataclass(frozen=True, slots=True)
+class OfMetric:
+    """Another metric's value."""
+
+    metric: int
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number as written."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """`left operator right`, with `operator` one of `+ - * /`; unary minus is `0 - x`."""
+
+    operator: str
+    left: Formula
+    right: Formula
+
+
+Formula = OfTerm | OfMetric | Constant | Calculation
+
+
+class Role(StrEnum):
+    """What a metric is for."""
+
+    NORTH_STAR = "north_star"
+    INPUT = "input"
+    GUARDRAIL = "guardrail"
+    RESULT = "result"
+    REFERENCE = "reference"
+
+
+class Facet(StrEnum):
+    """What an input says about use."""
+
+    BREADTH = "breadth"
+    DEPTH = "depth"
+    FREQUENCY = "frequency"
+    EFFICIENCY = "efficiency"
+
+
+class Better(StrEnum):
+    """In which direction a guardrail gets better."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    BETWEEN = "between"
+
+
+class EdgeKind(StrEnum):
+    """What a line of the tree claims."""
+
+    FORMULA = "formula"  # solid: arithmetic, checked at every tick
+    HYPOTHESIS = "hypothesis"  # dotted: believed
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input of a metric."""
+
+    metric: int
+    kind: EdgeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A baseline that never moves."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The metric's own published value one period ago."""
+
+    period_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The limits of a guardrail. `warn` and `breach` are shares of the baseline (0.05 is 5 %)."""
+
+    protects: int
+    better: Better
+    low: float | None  # both for `between` only
+    high: float | None
+    baseline: Fixed | Previous | None  # None for `between`
+    warn: float
+    breach: float
+    min_samples: int
+    hold_ms: int
+    severity: str
+    owner: str | None
+    runbook: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number of the tree."""
+
+    name: str
+    label: str
+    definition: str
+    role: Role
+    facet: Facet | None
+    unit: str
+    owner: str | None
+    value: Formula
+    formula: Formula | None
+    inputs: tuple[Edge, ...]
+    guard: Guard | None
+
+
+# ── the whole ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One product, compiled.
+
+    `metrics` stand in an order in which each comes after those its value and formula refer to.
+    `levels` is how many rolls follow each other, at least 1.
+    """
+
+    product: str
+    label: str
+    game: str | None
+    zone: str
+    fingerprint: str  # of everything that decides numbers; equal plans have equal fingerprints
+    topics: tuple[str, ...]
+    envelope: Envelope
+    events: tuple[Event, ...]
+    feeds: tuple[Feed, ...]
+    memories: tuple[Memory, ...]
+    sets: tuple[EntitySet, ...]
+    terms: tuple[Term, ...]
+    metrics: tuple[Metric, ...]
+    levels: int

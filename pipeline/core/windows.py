@@ -1,0 +1,167 @@
+"""Windows: which span of event time a metric looks at, at a tick.
+
+A span is `[start, end)` in integer milliseconds since 1970, UTC.
+Trailing spans start on a multiple of the window's resolution, so that two metrics over the same
+window always see the same events; calendar spans start where the product's zone says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+
+# A thousandth keeps the error of a trailing edge below what any chart shows, and bounds the panes
+# that a window holds to about two thousand.
+RESOLUTIONS_MS: Final = (
+    SECOND_MS,
+    5 * SECOND_MS,
+    10 * SECOND_MS,
+    30 * SECOND_MS,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    10 * MINUTE_MS,
+    30 * MINUTE_MS,
+    HOUR_MS,
+    6 * HOUR_MS,
+    DAY_MS,
+)
+RESOLUTION_PARTS: Final = 1_000
+
+
+def resolution_ms(size_ms: int) -> int:
+    """The step in which a trailing window's edge moves.
+
+    >>> resolution_ms(7 * DAY_MS) // MINUTE_MS
+    10
+    >>> resolution_ms(MINUTE_MS) // SECOND_MS
+    1
+    """
+    fitting = [step for step in RESOLUTIONS_MS if step * RESOLUTION_PARTS <= size_ms]
+    return fitting[-1] if fitting else RESOLUTIONS_MS[0]
+
+
+class Unit(StrEnum):
+    """A calendar period."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+@dataclass(frozen=True, slots=True)
+class Trailing:
+    """The last `size_ms` before the tick, its edge on a multiple of the resolution."""
+
+    size_ms: int
+
+    @property
+    def resolution_ms(self) -> int:
+        """The step in which the edge moves, in milliseconds."""
+        return resolution_ms(self.size_ms)
+
+    @property
+    def reach_ms(self) -> int:
+        """How far back the window can ever look."""
+        return self.size_ms + self.resolution_ms
+
+    def span(self, tick_ms: int) -> tuple[int, int]:
+        """The interval `[start, end)` that the window covers at a tick."""
+        step = self.resolution_ms
+        return (tick_ms - self.size_ms) // step * step, tick_ms
+
+    def __str__(self) -> str:
+        return f"trailing {duration(self.size_ms)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A period of the calendar in a zone: the running one, or the last one that is over."""
+
+    unit: Unit
+    zone: str
+    week_starts: int  # 0 is Monday, as in datetime.weekday()
+    last: bool = False
+
+    @property
+    def reach_ms(self) -> int:
+        """How far back the window can ever look, rounded up to whole days."""
+        running, over = _REACH_DAYS[self.unit]
+        return (over if self.last else running) * DAY_MS
+
+    def span(self, tick_ms: int) -> tuple[int, int]:
+        """The interval `[start, end)` that the window covers at a tick."""
+        start = self.start_of(tick_ms)
+        return (self.start_of(start - 1), start) if self.last else (start, tick_ms)
+
+    def start_of(self, time_ms: int) -> int:
+        """The start of the period that a moment lies in."""
+        start, _ = _period(self.unit, self.zone, self.week_starts, _day_of(self.zone, time_ms))
+        return start
+
+    def __str__(self) -> str:
+        return f"{'last ' if self.last else ''}calendar {self.unit}"
+
+
+Window = Trailing | Calendar
+
+# Longest period plus a day for the clock changes; a window on the last one reaches over two.
+_REACH_DAYS: Final = {
+    Unit.DAY: (2, 3),
+    Unit.WEEK: (8, 15),
+    Unit.MONTH: (32, 63),
+    Unit.QUARTER: (93, 185),
+}
+
+
+def duration(size_ms: int) -> str:
+    """A duration as the definitions write it.
+
+    >>> duration(604_800_000), duration(90_000)
+    ('7d', '90s')
+    """
+    for name, unit in (("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)):
+        if size_ms and size_ms % unit == 0:
+            return f"{size_ms // unit}{name}"
+    return f"{size_ms}ms"
+
+
+def _day_of(zone: str, time_ms: int) -> int:
+    """The day a moment lies in, in its zone, as a proleptic ordinal."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    return moment.astimezone(ZoneInfo(zone)).toordinal()
+
+
+@lru_cache(maxsize=4096)
+def _period(unit: Unit, zone: str, week_starts: int, ordinal: int) -> tuple[int, int]:
+    day = datetime.fromordinal(ordinal)
+    if unit is Unit.DAY:
+        first, after = day, day + timedelta(days=1)
+    elif unit is Unit.WEEK:
+        first = day - timedelta(days=(day.weekday() - week_starts) % 7)
+        after = first + timedelta(days=7)
+    else:
+        months = 1 if unit is Unit.MONTH else 3
+        month = (day.month - 1) // months * months
+        first = day.replace(month=month + 1, day=1)
+        following = first.year * 12 + month + months
+        after = first.replace(year=following // 12, month=following % 12 + 1)
+    return _midnight_ms(first, zone), _midnight_ms(after, zone)
+
+
+def _midnight_ms(day: datetime, zone: str) -> int:
+    """The first moment of a day in its zone.
+
+    Where the clocks go forward over midnight, 00:00 does not exist; `fold=0` then reads it with
+    the offset from before the change, which is the moment of the change itself.
+    """
+    return round(day.replace(tzinfo=ZoneInfo(zone)).timestamp()) * SECOND_MS
