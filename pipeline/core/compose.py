@@ -1,0 +1,183 @@
+"""Compose: the shards' parts of a tick become one reading for every metric.
+
+Parts add up: an event or an entity lives in one shard, so counts and sums of shards are counts
+and sums of the whole. Numerators and denominators stay apart until the last step, and what is not
+known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from pipeline.core.plan import (
+    MICROS,
+    Calculation,
+    Constant,
+    Formula,
+    Metric,
+    OfMetric,
+    OfTerm,
+    Plan,
+    TermPart,
+)
+from pipeline.core.windows import Window
+
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One shard's part of a tick: for each term of its level, in plan order.
+
+    `counts` are events, entities or members; `micros` are sums in millionths (0 where a term has
+    none). `earliest_ms` is when the shard's partitions were first watched, or None.
+    """
+
+    counts: tuple[int, ...]
+    micros: tuple[int, ...]
+    earliest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A metric's value at a tick, with its parts.
+
+    `numerator` and `denominator` are None where the value is no ratio. `samples` is how many
+    events or entities the value rests on. `coverage` is the share of the window that was watched,
+    0 to 1. `residual` is value less formula, None without a formula or where either is unknown.
+    """
+
+    value: Number | None
+    numerator: Number | None
+    denominator: Number | None
+    samples: int
+    coverage: float
+    residual: float | None
+
+
+def merge(parts: Sequence[Partial]) -> Partial:
+    """Add up the parts of several shards; order does not matter.
+
+    >>> merge([Partial((1,), (5,), 30), Partial((2,), (7,), None)])
+    Partial(counts=(3,), micros=(12,), earliest_ms=30)
+    """
+    return reduce(_add, parts)
+
+
+def _add(left: Partial, right: Partial) -> Partial:
+    known = [part.earliest_ms for part in (left, right) if part.earliest_ms is not None]
+    return Partial(
+        tuple(a + b for a, b in zip(left.counts, right.counts, strict=True)),
+        tuple(a + b for a, b in zip(left.micros, right.micros, strict=True)),
+        min(known, default=None),
+    )
+
+
+def compose(plan: Plan, whole: Partial, tick_ms: int) -> tuple[Reading, ...]:
+    """Readings of every metric of the plan, in plan order.
+
+    `whole` holds every term of the plan, over all shards and levels.
+    """
+    readings: list[Reading] = []
+    for metric in plan.metrics:
+        readings.append(_reading(plan, metric, whole, tick_ms, readings))
+    return tuple(readings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a part of a formula comes to. `samples` is None for a number as written."""
+
+    value: Number | None
+    samples: int | None
+    coverage: float
+    numerator: Number | None = None
+    denominator: Number | None = None
+
+
+def _reading(
+    plan: Plan, metric: Metric, whole: Partial, tick_ms: int, readings: list[Reading]
+) -> Reading:
+    known = _evaluate(metric.value, plan, whole, tick_ms, readings)
+    residual = None
+    if metric.formula is not None:
+        expected = _evaluate(metric.formula, plan, whole, tick_ms, readings).value
+        if known.value is not None and expected is not None:
+            residual = float(known.value - expected)
+    return Reading(
+        known.value,
+        known.numerator,
+        known.denominator,
+        known.samples or 0,
+        known.coverage,
+        residual,
+    )
+
+
+def _evaluate(
+    formula: Formula, plan: Plan, whole: Partial, tick_ms: int, readings: list[Reading]
+) -> _Known:
+    if isinstance(formula, Constant):
+        return _Known(formula.value, None, 1.0)
+    if isinstance(formula, OfMetric):
+        of = readings[formula.metric]
+        return _Known(of.value, of.samples, of.coverage)
+    if isinstance(formula, OfTerm):
+        return _term(formula, plan, whole, tick_ms)
+    left = _evaluate(formula.left, plan, whole, tick_ms, readings)
+    right = _evaluate(formula.right, plan, whole, tick_ms, readings)
+    return _calculate(formula, left, right)
+
+
+def _term(leaf: OfTerm, plan: Plan, whole: Partial, tick_ms: int) -> _Known:
+    count = whole.counts[leaf.term]
+    covered = coverage(plan.terms[leaf.term].windows, tick_ms, whole.earliest_ms)
+    if leaf.part is TermPart.COUNT:
+        return _Known(count, count, covered)
+    total = whole.micros[leaf.term] / MICROS
+    if leaf.part is TermPart.SUM:
+        return _Known(total, count, covered)
+    return _Known(_divide(total, count), count, covered, total, count)
+
+
+def _calculate(formula: Calculation, left: _Known, right: _Known) -> _Known:
+    covered = min(left.coverage, right.coverage)
+    if formula.operator == "/":
+        value = _divide(left.value, right.value)
+        return _Known(value, right.samples, covered, left.value, right.value)
+    samples = [side.samples for side in (left, right) if side.samples is not None]
+    if left.value is None or right.value is None:
+        return _Known(None, min(samples, default=None), covered)
+    if formula.operator == "+":
+        value = left.value + right.value
+    elif formula.operator == "-":
+        value = left.value - right.value
+    else:
+        value = left.value * right.value
+    return _Known(value, min(samples, default=None), covered)
+
+
+def _divide(numerator: Number | None, denominator: Number | None) -> float | None:
+    if numerator is None or not denominator:
+        return None
+    return numerator / denominator
+
+
+def coverage(windows: Sequence[Window], tick_ms: int, earliest_ms: int | None) -> float:
+    """The share of the windows that was watched: the smallest of them, 0 to 1.
+
+    >>> from pipeline.core.windows import DAY_MS, Trailing
+    >>> coverage([Trailing(4 * DAY_MS)], tick_ms=10 * DAY_MS, earliest_ms=9 * DAY_MS)
+    0.25
+    """
+    if earliest_ms is None or earliest_ms >= tick_ms:
+        return 0.0 if windows else 1.0
+    return min((_covered(*window.span(tick_ms), earliest_ms) for window in windows), default=1.0)
+
+
+def _covered(start_ms: int, end_ms: int, earliest_ms: int) -> float:
+    if end_ms == start_ms:
+        return 1.0 if earliest_ms <= start_ms else 0.0
+    return (end_ms - min(end_ms, max(start_ms, earliest_ms))) / (end_ms - start_ms)

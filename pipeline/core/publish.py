@@ -1,0 +1,56 @@
+"""Publish: what leaves the engine at a tick.
+
+A `Tick` is complete or it is not there: every metric of one product at one moment, made from the
+same events. Edges turn it into gauges, records and lines; none of them computes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipeline.core.compose import Number, Reading
+from pipeline.core.judge import Verdict
+from pipeline.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """All readings and verdicts of a product at `at_ms`, in the plan's order of metrics."""
+
+    at_ms: int
+    readings: tuple[Reading, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+Row = dict[str, str | Number | dict[str, str] | None]
+
+
+def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
+    """One flat row for each metric, as `replay` prints it and the API serves it."""
+    at = iso(tick.at_ms)
+    for metric, reading, verdict in zip(plan.metrics, tick.readings, tick.verdicts, strict=True):
+        yield {
+            "at": at,
+            "product": plan.product,
+            "metric": metric.name,
+            "segment": None,
+            "value": reading.value,
+            "numerator": reading.numerator,
+            "denominator": reading.denominator,
+            "samples": reading.samples,
+            "coverage": reading.coverage,
+            "state": verdict.state.value,
+        }
+
+
+def iso(time_ms: int) -> str:
+    """A moment as ISO 8601 text in UTC, with milliseconds only where there are some.
+
+    >>> iso(1_672_617_600_000)
+    '2023-01-02T00:00:00Z'
+    """
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    text = moment.isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
+    return text.replace("+00:00", "Z")
