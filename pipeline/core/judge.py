@@ -107,7 +107,7 @@ def _verdict(guard: Guard, reading: Reading, past: Published | None) -> Verdict:
     baseline = _baseline(guard, value, past)
     if isinstance(baseline, str):
         return Verdict(State.UNKNOWN, reason=baseline)
-    sign = _direction(guard, value, baseline)
+    sign = _direction(guard, baseline)
     warn_at = baseline + sign * abs(baseline) * guard.warn
     breach_at = baseline + sign * abs(baseline) * guard.breach
     reason = _too_little(guard, reading, baseline)
@@ -139,7 +139,7 @@ def _baseline(guard: Guard, value: float | None, past: Published | None) -> floa
     return guard.low if abs(value - guard.low) < abs(value - guard.high) else guard.high
 
 
-def _direction(guard: Guard, value: float | None, baseline: float) -> int:
+def _direction(guard: Guard, baseline: float) -> int:
     """+1 where more is worse than the baseline, -1 where less is."""
     if guard.better is Better.BETWEEN:
         return -1 if baseline == guard.low else 1

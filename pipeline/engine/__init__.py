@@ -1,0 +1,1 @@
+"""The engines: they move arrays between the stages and do no arithmetic."""

@@ -1,0 +1,43 @@
+"""What an engine asks of a place that records come from.
+
+A source is cut into a fixed number of slots, the engine's unit of work and of restart. A slot owns
+partitions (Kafka: those whose number is the slot's modulo the number of slots) and says so itself,
+because partitions may come while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pipeline.core.records import Records
+
+
+class SlotReader(Protocol):
+    """An open slot. Never blocks; not shared between threads."""
+
+    def poll(self, limit: int) -> Sequence[Records]:
+        """Up to about `limit` records that are there now, grouped by partition, each in order."""
+
+    def partitions(self) -> Sequence[int]:
+        """The partitions this slot owns now."""
+
+    def finished(self, partition: int) -> bool:
+        """Whether a partition has ended for good (the end of a file)."""
+
+    def durable(self, positions: Mapping[int, int]) -> None:
+        """Told when everything before these positions (partition → next offset) is saved."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class Source(Protocol):
+    """A place that records come from."""
+
+    @property
+    def slots(self) -> int:
+        """How many slots there are; fixed for the life of the saved state."""
+
+    def open(self, slot: int, positions: Mapping[int, int]) -> SlotReader:
+        """Open a slot; partitions named in `positions` go on from there, others from the start."""
