@@ -1,0 +1,34 @@
+"""Memories: what a table remembers. One file each; this is their registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pipeline.core import plan
+from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.last_seen import LastSeen
+from pipeline.core.memories.ledger import Ledger
+from pipeline.core.memories.memory import Memory
+from pipeline.core.memories.panes import Panes
+from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.tally import Tally
+from pipeline.core.memories.top_k import TopK
+from pipeline.core.windows import Calendar, Trailing
+
+_MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None], Memory]]] = {
+    plan.MemoryKind.LAST_SEEN: lambda memory, _: LastSeen(memory.reach_ms or 0),
+    plan.MemoryKind.TOP_K: lambda memory, _: TopK(memory.k, memory.reach_ms or 0),
+    plan.MemoryKind.LEDGER: lambda _, window: Ledger(window),
+    plan.MemoryKind.PANES: lambda _, window: Panes(window),
+    plan.MemoryKind.ATTRIBUTE: lambda _memory, _window: Attribute(),
+    plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),
+}
+
+
+def make(memory: plan.Memory) -> Memory:
+    """An empty memory of the kind and for the window that the plan asks for."""
+    maker, window = _MAKERS[memory.kind], memory.window
+    if isinstance(window, Calendar):
+        return Periods(window, lambda: maker(memory, None))
+    return maker(memory, window)
