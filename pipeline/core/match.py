@@ -1,0 +1,197 @@
+"""Match: which events feed which memories, cut into shards.
+
+Every feed of the plan takes the rows of its event that meet its conditions and have its entity;
+their columns travel along. Rows of one entity always go to the same shard; rows that need no entity
+stay together in a shard that their partition decides.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.decode import EventBatch, bearers
+from pipeline.core.deployment import Deployment
+from pipeline.core.evaluate import TRUE, condition
+from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
+from pipeline.core.plan import MICROS, At, Feed, IdSource, Named, Plan
+from pipeline.core.records import Counts, Filtered
+
+_SHARD_BITS: Final = np.uint64(32)  # the low half of a hash chooses its slot in the index
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a feed, all arrays of one length.
+
+    `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
+    others (uint64 hashes, 0 absent), then its values (int64 millionths, `ABSENT_MICROS` absent).
+    """
+
+    keys: NDArray[np.uint64]
+    times_ms: NDArray[np.int64]
+    visible_ms: NDArray[np.int64]
+    columns: tuple[NDArray[Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.times_ms)
+
+    def take(self, chosen: NDArray[Any] | slice) -> Rows:
+        """Some of the rows, by index, flag or slice."""
+        return Rows(
+            self.keys[chosen] if len(self.keys) else self.keys,
+            self.times_ms[chosen],
+            self.visible_ms[chosen],
+            tuple(column[chosen] for column in self.columns),
+        )
+
+
+def joined(pieces: list[Rows]) -> Rows:
+    """Rows of one feed, end to end."""
+    if len(pieces) == 1:
+        return pieces[0]
+    columns = zip(*(piece.columns for piece in pieces), strict=True)
+    return Rows(
+        np.concatenate([piece.keys for piece in pieces]),
+        np.concatenate([piece.times_ms for piece in pieces]),
+        np.concatenate([piece.visible_ms for piece in pieces]),
+        tuple(np.concatenate(column) for column in columns),
+    )
+
+
+@dataclass(slots=True)
+class Contributions:
+    """What a batch gives: `rows[level, shard][feed]`; `earliest_ms` is its first visible moment."""
+
+    rows: dict[tuple[int, int], dict[int, Rows]]
+    counts: Counts
+    earliest_ms: int | None
+
+
+class Matcher:
+    """Sorts batches of one plan into feeds and shards."""
+
+    def __init__(self, plan: Plan, deployment: Deployment) -> None:
+        self._plan = plan
+        self._deployment = deployment
+        self._bearers = [bearers(plan, event) for event in plan.events]
+
+    def match(self, batch: EventBatch) -> Contributions:
+        """Give every feed its rows; rows that are none of our events are filtered."""
+        columns = _Columns(self._plan, batch)
+        matched = np.zeros(len(batch), np.bool_)
+        rows_of: list[NDArray[np.int64]] = []
+        for index, event in enumerate(self._plan.events):
+            is_event = self._bearers[index][batch.names]
+            if event.where is not None:
+                is_event = is_event & (condition(event.where, columns) == TRUE)
+            matched |= is_event
+            rows_of.append(np.flatnonzero(is_event))
+        rows: dict[tuple[int, int], dict[int, Rows]] = defaultdict(dict)
+        for number, feed in enumerate(self._plan.feeds):
+            for shard, piece in self._feed(feed, rows_of[feed.event], columns):
+                rows[feed.level, shard][number] = piece
+        return Contributions(dict(rows), self._counts(batch, matched), _earliest(batch, matched))
+
+    def _feed(
+        self, feed: Feed, chosen: NDArray[np.int64], columns: _Columns
+    ) -> Iterator[tuple[int, Rows]]:
+        batch = columns.batch
+        columns.event = feed.event
+        if feed.where is not None:
+            passed = np.broadcast_to(condition(feed.where, columns), len(batch)) == TRUE
+            chosen = chosen[passed[chosen]]
+        if feed.entity is not None:
+            chosen = chosen[columns.ids(feed.entity)[chosen] != ABSENT_ID]
+        if not len(chosen):
+            return
+        whole = Rows(
+            _NO_KEYS if feed.entity is None else columns.ids(feed.entity)[chosen],
+            batch.times_ms[chosen],
+            batch.visible_ms[chosen],
+            (
+                *(columns.ids(other)[chosen] for other in feed.others),
+                *(columns.micros(name)[chosen] for name in feed.values),
+            ),
+        )
+        if feed.entity is None:
+            yield batch.partition % self._deployment.shards, whole
+        else:
+            yield from by_shard(whole, self._deployment.shards)
+
+    def _counts(self, batch: EventBatch, matched: NDArray[np.bool_]) -> Counts:
+        tick_ms = self._deployment.tick_ms
+        late = matched & (batch.visible_ms // tick_ms > batch.times_ms // tick_ms)
+        total = int(np.count_nonzero(matched))
+        counts = Counts(matched=total, late=int(np.count_nonzero(late)))
+        if total < len(batch):
+            counts.filtered[Filtered.WHERE] = len(batch) - total
+        return counts
+
+
+_NO_KEYS: Final = np.empty(0, np.uint64)
+
+
+def _earliest(batch: EventBatch, matched: NDArray[np.bool_]) -> int | None:
+    return int(batch.visible_ms[matched].min()) if matched.any() else None
+
+
+def by_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
+    """Cut rows by the shard that their entity belongs to, keeping their order."""
+    if shards == 1:
+        yield 0, rows
+        return
+    shard = ((rows.keys >> _SHARD_BITS) % np.uint64(shards)).astype(np.uint16)
+    order = np.argsort(shard, kind="stable")
+    sorted_rows = rows.take(order)
+    bounds = np.searchsorted(shard[order], np.arange(shards + 1))
+    for number in range(shards):
+        start, end = int(bounds[number]), int(bounds[number + 1])
+        if start < end:
+            yield number, sorted_rows.take(slice(start, end))
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of a batch, as conditions and feeds of one event ask for them."""
+
+    plan: Plan
+    batch: EventBatch
+    event: int = 0
+    _micros: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
+
+    def column(self, leaf: At | Named) -> NDArray[Any]:
+        if isinstance(leaf, At):
+            return self.batch.columns[leaf]
+        return self.batch.values[self.event, leaf.name]
+
+    def code(self, text: str) -> int:
+        return self.batch.dictionary[text]
+
+    def ids(self, entity: str) -> NDArray[np.uint64]:
+        return self.batch.ids[self._sources()[entity]]
+
+    def _sources(self) -> Mapping[str, IdSource]:
+        return dict(self.plan.events[self.event].ids)
+
+    def micros(self, name: str) -> NDArray[np.int64]:
+        key = (self.event, name)
+        if key not in self._micros:
+            self._micros[key] = to_micros(self.batch.values[key])
+        return self._micros[key]
+
+
+def to_micros(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Numbers as whole millionths, to the nearest; NaN becomes `ABSENT_MICROS`.
+
+    >>> to_micros(np.array([0.1, 2.5, np.nan]))[:2].tolist()
+    [100000, 2500000]
+    """
+    known = ~np.isnan(values)
+    whole = np.rint(np.where(known, values, 0.0) * MICROS).astype(np.int64)
+    return np.where(known, whole, ABSENT_MICROS)

@@ -1,0 +1,243 @@
+"""The shape of a record: a typed decoder for just the fields that some metric uses.
+
+The fast way is one msgspec decoder made from the plan; it skips everything else in a record. What
+it refuses is read again the slow way, as plain objects, to say why: the record may be broken, or
+only carry, under an unknown name, a field of a type that we never read.
+Both ways give the same row; a test draws records to hold them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.core.plan import Path
+from pipeline.core.records import Reason
+
+DEPTH_MAX: Final = 64
+
+
+class Use(StrEnum):
+    """What a place of the record is read as."""
+
+    ID = "id"
+    NUMBER = "number"
+    TEXT = "text"
+    TRUTH = "truth"
+
+
+_TYPES: Final[Mapping[Use, tuple[type, ...]]] = {
+    Use.ID: (str, int),
+    Use.NUMBER: (float, int),
+    Use.TEXT: (str,),
+    Use.TRUTH: (bool,),
+}
+
+Place = tuple[Path, Use]
+Row = Any  # an instance of the struct that stands for the record
+
+
+def fits(value: object, use: Use) -> bool:
+    """Whether a value, if present, may be read that way; whole numbers pass as numbers and ids."""
+    if isinstance(value, bool):
+        return use is Use.TRUTH
+    return value is None or isinstance(value, _TYPES[use])
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that never becomes a row."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ill:
+    """A row with a field that is not of the type its use asks for; that field is left empty."""
+
+    row: Row
+
+
+@dataclass(slots=True)
+class _Branch:
+    """What is read below one key: the uses of the value itself, and further keys.
+
+    `struct` stands for the object here, with one field for each key below, named f0, f1, … since
+    a key may be any text.
+    """
+
+    uses: set[Use] = field(default_factory=set)
+    below: dict[str, _Branch] = field(default_factory=dict)
+    struct: Any = None
+
+    def name_of(self, key: str) -> str:
+        return f"f{[*self.below].index(key)}"
+
+    def seal(self) -> None:
+        """Make the structs, innermost first."""
+        for child in self.below.values():
+            child.seal()
+        if self.below:
+            fields = [(self.name_of(key), child.type, None) for key, child in self.below.items()]
+            renamed = {self.name_of(key): key for key in self.below}
+            self.struct = msgspec.defstruct("Record", fields, rename=renamed, gc=False)
+
+    @property
+    def type(self) -> Any:  # noqa: ANN401 - a type made at run time
+        """What msgspec may find here."""
+        found: Any = None if self.struct is None else self.struct | None
+        # A float alone takes whole numbers too; beside an id the two stay apart.
+        plain = {kind for use in self.uses for kind in _TYPES[use]}
+        if Use.ID not in self.uses:
+            plain.discard(int)
+        for kind in sorted(plain, key=str):
+            found = kind | found
+        return found
+
+
+class RecordShape:
+    """Reads records of one plan.
+
+    `name` and `time` are read in every record. `by_name` says which places a record of each known
+    name is read for: only there a wrong type matters.
+    """
+
+    def __init__(self, name: Path, time: Place, by_name: Mapping[str, frozenset[Place]]) -> None:
+        self._name = name
+        self._by_name = by_name
+        self._root = _Branch()
+        places: set[Place] = {(name, Use.TEXT), time, *(p for ps in by_name.values() for p in ps)}
+        for path, use in sorted(places):
+            self._branch(path).uses.add(use)
+        self._root.seal()
+        self._decode = msgspec.json.Decoder(self._root.struct).decode
+
+    def _branch(self, path: Path) -> _Branch:
+        branch = self._root
+        for key in path:
+            branch = branch.below.setdefault(key, _Branch())
+        return branch
+
+    def is_ambiguous(self, path: Path) -> bool:
+        """Whether a place is read in several ways, so that a row may hold what one cannot use."""
+        branch = self._branch(path)
+        return len(branch.uses) + bool(branch.below) > 1
+
+    def read(self, values: Iterable[bytes]) -> list[Row | Ill | Unreadable]:
+        """A row for each record, or why there is none."""
+        rows: list[Row | Ill | Unreadable] = []
+        add, decode = rows.append, self._decode
+        for value in values:
+            try:
+                add(decode(value))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                add(self.read_slowly(value))
+        return rows
+
+    def read_slowly(self, value: bytes) -> Row | Ill | Unreadable:
+        """The same for one record, by way of plain objects."""
+        try:
+            record = msgspec.json.decode(value)
+        except RecursionError:
+            return Unreadable(Reason.TOO_DEEP)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return Unreadable(Reason.INVALID_JSON)
+        if not isinstance(record, dict):
+            return Unreadable(Reason.NOT_OBJECT)
+        row = _filled(self._root, record)
+        return Ill(row) if self._is_ill(record) else row
+
+    def _is_ill(self, record: dict[str, Any]) -> bool:
+        if not _readable(record, (self._name, Use.TEXT)):
+            return True
+        name = look_up(record, self._name)
+        places = self._by_name.get(name, ()) if isinstance(name, str) else ()
+        return not all(_readable(record, place) for place in places)
+
+    def getter(self, path: Path) -> Callable[[Sequence[Row]], list[Any]]:
+        """A function from rows to the list of what they have at a path, None where absent."""
+        steps: list[tuple[Callable[[Row], Any], Any]] = []
+        branch = self._root
+        for key in path:
+            steps.append((attrgetter(branch.name_of(key)), branch.struct))
+            branch = branch.below[key]
+
+        def get(rows: Sequence[Row]) -> list[Any]:
+            (first, _), *further = steps
+            found = list(map(first, rows))
+            for step, struct in further:
+                nothing = struct()
+                objects = [at if at.__class__ is struct else nothing for at in found]
+                found = list(map(step, objects))
+            return found
+
+        return get
+
+
+def look_up(record: object, path: Path) -> object:
+    """What stands at a path, None where it is absent.
+
+    Raises:
+        TypeError: when something on the way there is present and no object.
+    """
+    for key in path:
+        if record is None:
+            return None
+        if not isinstance(record, dict):
+            raise TypeError(key)
+        record = record.get(key)
+    return record
+
+
+def _readable(record: dict[str, Any], place: Place) -> bool:
+    path, use = place
+    try:
+        return fits(look_up(record, path), use)
+    except TypeError:
+        return False
+
+
+def _filled(branch: _Branch, record: dict[str, Any]) -> Row:
+    """A row from plain objects; what no use could read stays empty."""
+    fields = {}
+    for key, child in branch.below.items():
+        value = record.get(key)
+        if isinstance(value, dict):
+            if child.below:
+                fields[branch.name_of(key)] = _filled(child, value)
+        elif any(fits(value, use) for use in child.uses):
+            fields[branch.name_of(key)] = value
+    return branch.struct(**fields)
+
+
+def deeper_than_allowed(value: bytes) -> bool:
+    """Whether objects and arrays of a JSON text are nested more than `DEPTH_MAX` levels.
+
+    >>> deeper_than_allowed(b"[" * 65 + b"]" * 65), deeper_than_allowed(b'{"a": "[[[["}')
+    (True, False)
+    """
+    depth, in_text, escaped = 0, False, False
+    for byte in value:
+        if in_text:
+            in_text = escaped or byte != _QUOTE
+            escaped = byte == _BACKSLASH and not escaped
+        elif byte == _QUOTE:
+            in_text = True
+        elif byte in _OPENING:
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif byte in _CLOSING:
+            depth -= 1
+    return False
+
+
+_QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
+_OPENING: Final = b"[{"
+_CLOSING: Final = b"]}"

@@ -1,0 +1,64 @@
+"""Times of records, from text or numbers to milliseconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.core.memories.memory import NEVER
+from pipeline.core.plan import TimeUnit
+
+BAD: Final = NEVER
+
+# No product event is older; seconds taken for milliseconds end up in January 1970.
+EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
+LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01, the first moment no longer taken
+
+_NS_PER_MS: Final = 1_000_000
+_ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)$"
+
+
+def milliseconds(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
+    """The time of each row, `BAD` where it is absent, malformed, before 2000 or from 2100 on."""
+    times = _from_text(values) if unit is TimeUnit.ISO else _from_numbers(values, unit)
+    return np.where((times >= EARLIEST_MS) & (times < LATEST_MS), times, BAD)
+
+
+def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
+    numbers = np.array([np.nan if value is None else value for value in values], np.float64)
+    scaled = numbers * (1000 if unit is TimeUnit.SECONDS else 1)
+    sane = np.abs(scaled) < LATEST_MS
+    return np.where(sane, np.rint(np.where(sane, scaled, 0)), BAD).astype(np.int64)
+
+
+def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
+    texts = pa.array(values, pa.string())
+    try:
+        return _cast(texts)
+    except pa.ArrowInvalid:
+        looks_right = pc.match_substring_regex(texts, pattern=_ISO)
+        return _cast_what_can_be(pc.if_else(looks_right, texts, None))
+
+
+def _cast(texts: pa.Array) -> NDArray[np.int64]:
+    nanoseconds = pc.cast(texts, pa.timestamp("ns", tz="UTC")).cast(pa.int64())
+    known = np.asarray(nanoseconds.is_valid())
+    filled = nanoseconds.fill_null(0).to_numpy()
+    return np.where(known, filled // _NS_PER_MS, BAD)
+
+
+def _cast_what_can_be(texts: pa.Array) -> NDArray[np.int64]:
+    """Halve what cannot be cast as a whole, down to the text (a 30 February) at fault."""
+    try:
+        return _cast(texts)
+    except pa.ArrowInvalid:
+        if len(texts) == 1:
+            return np.array([BAD], np.int64)
+        middle = len(texts) // 2
+        halves = (texts[:middle], texts[middle:])
+        return np.concatenate([_cast_what_can_be(half) for half in halves])
