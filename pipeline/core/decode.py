@@ -273,7 +273,7 @@ class Refusals:
     @property
     def none(self) -> Flags:
         """The rows that nothing was found against."""
-        return self._found == 0
+        return np.asarray(self._found == 0)
 
     def add(self, reason: Reason, against: Flags) -> None:
         """Hold a reason against rows, unless another was there before."""

@@ -78,8 +78,8 @@ class Dedup:
         not_last = self._seen[rows] != numbered
         self._seen[rows] = seen
         if not not_last.any():
-            return not_last
-        return np.isin(rows, rows[not_last])
+            return np.asarray(not_last)
+        return np.asarray(np.isin(rows, rows[not_last]))
 
     def _clear(self, oldest: int) -> None:
         if len(self._index) < self._clear_at:

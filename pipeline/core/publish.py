@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipeline.core.compose import Number, Reading
-from pipeline.core.judge import Verdict
+from pipeline.core.compose import Number, Partial, Reading, compose
+from pipeline.core.judge import History, Verdict, judge
 from pipeline.core.plan import Plan
 
 
@@ -22,6 +22,12 @@ class Tick:
     at_ms: int
     readings: tuple[Reading, ...]
     verdicts: tuple[Verdict, ...]
+
+
+def tick(plan: Plan, whole: Partial, history: History, at_ms: int) -> Tick:
+    """Make a tick of what all shards of all levels came to; `history` moves on."""
+    readings = compose(plan, whole, at_ms)
+    return Tick(at_ms, readings, judge(plan, readings, history, at_ms))
 
 
 Row = dict[str, str | Number | dict[str, str] | None]

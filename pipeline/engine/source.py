@@ -25,6 +25,12 @@ class SlotReader(Protocol):
     def finished(self, partition: int) -> bool:
         """Whether a partition has ended for good (the end of a file)."""
 
+    def at_end(self, partition: int) -> bool:
+        """Whether all that is there now, as far as is known, has been handed out."""
+
+    def caught_up(self, partition: int) -> bool:
+        """Whether all that was there when the slot was opened has been handed out."""
+
     def durable(self, positions: Mapping[int, int]) -> None:
         """Told when everything before these positions (partition → next offset) is saved."""
 
