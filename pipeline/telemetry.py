@@ -6,37 +6,51 @@ Prometheus expects of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from pipeline.core.clock import HOLDS_NOBODY_BACK
+from pipeline.core.decode import LONG_AGO
 from pipeline.core.records import Counts
 
 
 @dataclass(slots=True)
 class PartitionFigures:
-    """One source partition. Times are event time in milliseconds; lag is to the end of the log."""
+    """One source partition. Times are event time in milliseconds; lag is to the end of the log.
+
+    `lost_messages` were gone from the log before they were read, and passed over by policy.
+    """
 
     counts: Counts = field(default_factory=Counts)
     watermark_ms: int | None = None
     lag_messages: int | None = None
     lag_ms: int | None = None
     idle: bool = False
+    lost_messages: int = 0
+
+
+@dataclass(slots=True)
+class ShardFigures:
+    """One shard of one level: rows of its tables, and rows that wait for their tick."""
+
+    entities: dict[str, int] = field(default_factory=dict)
+    pending_rows: int = 0
 
 
 @dataclass(slots=True)
 class Telemetry:
     """All figures of one process.
 
-    `entities[table]` counts rows of a table over the shards of this process, `pending_rows` what
-    waits for its tick. `waiting_for` names what is still missing before readings may be shown;
-    empty means ready.
+    `waiting_for` names what is still missing before readings may be shown; empty means ready.
+    `caught_up_ms` is the watermark of each slot when it had read what was there at the start.
     """
 
     partitions: dict[int, PartitionFigures] = field(default_factory=dict)
-    entities: dict[str, int] = field(default_factory=dict)
-    pending_rows: int = 0
+    shards: dict[int, ShardFigures] = field(default_factory=dict)
     evaluated_ms: int | None = None
     ticks: int = 0
     waiting_for: set[str] = field(default_factory=set)
+    caught_up_ms: dict[int, int] = field(default_factory=dict)
 
     def partition(self, number: int) -> PartitionFigures:
         """The figures of a partition, made on first use."""
@@ -48,3 +62,23 @@ class Telemetry:
         for figures in list(self.partitions.values()):
             whole.add(figures.counts)
         return whole
+
+    @property
+    def entities(self) -> dict[str, int]:
+        """Rows of each table, over the shards and levels of this process."""
+        whole: Counter[str] = Counter()
+        for shard in list(self.shards.values()):
+            whole.update(shard.entities)
+        return dict(whole)
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows that wait for the tick that may see them."""
+        return sum(shard.pending_rows for shard in list(self.shards.values()))
+
+    def shows(self, at_ms: int, tick_ms: int) -> bool:
+        """Whether a tick may be shown: it is made of all that was there when we started."""
+        if self.waiting_for:
+            return False
+        known = [at for at in self.caught_up_ms.values() if at not in (LONG_AGO, HOLDS_NOBODY_BACK)]
+        return at_ms + tick_ms > min(known, default=LONG_AGO)

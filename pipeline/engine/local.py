@@ -63,7 +63,9 @@ class LocalEngine:
     def watermark_ms(self, partitions: Iterable[int]) -> int:
         """How far all of these partitions have come."""
         known = self._watermarks
-        return min((known.get(number, LONG_AGO) for number in partitions), default=HOLDS_NOBODY_BACK)
+        return min(
+            (known.get(number, LONG_AGO) for number in partitions), default=HOLDS_NOBODY_BACK
+        )
 
     def settle(self, before_ms: int) -> None:
         """Apply rows early, if many wait; no tick before `before_ms` may be asked for any more."""

@@ -1,0 +1,231 @@
+"""Slots: where records enter the dataflow. Decode and match run here, beside the reading.
+
+A slot is a Bytewax source partition over one or more partitions of the log. Its watermark is that
+of the slowest of them which is neither idle nor at its end. Its snapshot holds, for each partition,
+the next offset and what decode remembers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Final
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from pipeline.core.clock import HOLDS_NOBODY_BACK
+from pipeline.core.decode import LONG_AGO, Decoder, PartitionState
+from pipeline.core.deployment import Deployment
+from pipeline.core.match import Contributions, Matcher, Rows, joined
+from pipeline.core.plan import Plan
+from pipeline.core.records import Records
+from pipeline.core.snapshot import pack, unpack
+from pipeline.engine.messages import CLOCK_KEY, Delivery, Message, Watermark, shard_key
+from pipeline.engine.source import SlotReader, Source
+from pipeline.telemetry import Telemetry
+
+POLL_RECORDS: Final = 16_384
+_REST: Final = timedelta(milliseconds=10)  # between polls that found nothing
+
+Keyed = tuple[str, Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every slot of a process is built from. `stop` asks all of them to end."""
+
+    plan: Plan
+    deployment: Deployment
+    source: Source
+    telemetry: Telemetry
+    stop: Event
+    idle_after_s: float = 30.0
+    poll_records: int = POLL_RECORDS
+    monotonic_s: Callable[[], float] = time.monotonic
+
+
+class Slots(FixedPartitionedSource[Keyed, bytes]):
+    """The slots of a source, as Bytewax wants them listed and built."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def list_parts(self) -> list[str]:
+        """Every slot there is: Bytewax deals them out to workers."""
+        return [f"slot-{number:03d}" for number in range(self._intake.source.slots)]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> Slot:  # noqa: ARG002
+        """Open a slot, where its snapshot left off."""
+        return Slot(self._intake, int(for_part.removeprefix("slot-")), resume_state)
+
+
+class Slot(StatefulSourcePartition[Keyed, bytes]):
+    """One slot, open."""
+
+    def __init__(self, intake: Intake, number: int, saved: bytes | None) -> None:
+        self._intake = intake
+        self._number = number
+        self._decoder = Decoder(intake.plan, intake.deployment)
+        self._matcher = Matcher(intake.plan, intake.deployment)
+        self._states: dict[int, PartitionState] = {}
+        self._positions: dict[int, int] = {}
+        self._heard_s: dict[int, float] = {}
+        self._first_ms: int | None = None
+        self._told_ms: int | None = None
+        self._saved_positions: list[dict[int, int]] = []
+        self._resting = False
+        if saved is not None:
+            self._load(saved)
+        self._reader: SlotReader = intake.source.open(number, self._positions)
+        intake.telemetry.waiting_for.add(self._wait)
+
+    @property
+    def _wait(self) -> str:
+        return f"slot {self._number} to catch up"
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def next_batch(self) -> list[Keyed]:
+        """Poll once. Gives every shard its rows and, when it has moved, the watermark."""
+        if self._intake.stop.is_set() or self._is_over():
+            raise StopIteration
+        self._tell_durable()
+        polled = self._reader.poll(self._intake.poll_records)
+        self._resting = not polled
+        contributions = [self._take_in(records) for records in polled]
+        watermark_ms = self._watermark_ms()
+        self._note_catching_up(watermark_ms)
+        if not contributions and watermark_ms == self._told_ms:
+            return []
+        self._told_ms = watermark_ms
+        return self._messages(contributions, watermark_ms)
+
+    def _is_over(self) -> bool:
+        """Every partition has ended, and that has been told."""
+        partitions = self._reader.partitions()
+        over = bool(partitions) and all(map(self._reader.finished, partitions))
+        return over and self._told_ms == HOLDS_NOBODY_BACK
+
+    def _take_in(self, records: Records) -> Contributions:
+        number = records.partition
+        state = self._states.setdefault(number, self._decoder.fresh())
+        decoded = self._decoder.decode(records, state)
+        contributions = self._matcher.match(decoded.batch)
+        decoded.counts.add(contributions.counts)
+        figures = self._intake.telemetry.partition(number)
+        figures.counts.add(decoded.counts)
+        figures.watermark_ms = decoded.watermark_ms
+        self._positions[number] = int(records.offsets[-1]) + 1
+        self._heard_s[number] = self._intake.monotonic_s()
+        if contributions.earliest_ms is not None and self._first_ms is None:
+            self._first_ms = contributions.earliest_ms
+        return contributions
+
+    def _watermark_ms(self) -> int:
+        holding = [number for number in self._reader.partitions() if not self._is_absent(number)]
+        states = (self._states.get(number) for number in holding)
+        return min(
+            (LONG_AGO if state is None else self._decoder.watermark_ms(state) for state in states),
+            default=HOLDS_NOBODY_BACK,
+        )
+
+    def _is_absent(self, partition: int) -> bool:
+        """Ended, or idle: nothing there, and nothing heard for long."""
+        if self._reader.finished(partition):
+            return True
+        now_s = self._intake.monotonic_s()
+        silent_s = now_s - self._heard_s.setdefault(partition, now_s)
+        idle = self._reader.at_end(partition) and silent_s >= self._intake.idle_after_s
+        self._intake.telemetry.partition(partition).idle = idle
+        return idle
+
+    def _note_catching_up(self, watermark_ms: int) -> None:
+        telemetry = self._intake.telemetry
+        if self._wait in telemetry.waiting_for and all(
+            map(self._reader.caught_up, self._reader.partitions())
+        ):
+            telemetry.caught_up_ms[self._number] = watermark_ms
+            telemetry.waiting_for.discard(self._wait)
+
+    # ── telling ──────────────────────────────────────────────────────────────────────────────────
+
+    def _messages(self, contributions: Sequence[Contributions], watermark_ms: int) -> list[Keyed]:
+        rows: dict[int, dict[int, dict[int, list[Rows]]]] = defaultdict(lambda: defaultdict(dict))
+        earliest = [c.earliest_ms for c in contributions if c.earliest_ms is not None]
+        for contribution in contributions:
+            for (level, shard), by_feed in contribution.rows.items():
+                for feed, piece in by_feed.items():
+                    rows[shard][level].setdefault(feed, []).append(piece)
+        first_ms = min(earliest, default=None)
+        keyed: list[Keyed] = []
+        for shard in range(self._intake.deployment.shards):
+            # Any one shard may keep when we began to watch: the earliest of all is what counts.
+            since = first_ms if shard == 0 else None
+            delivery = Delivery(self._number, watermark_ms, _joined(rows[shard]), since)
+            keyed.append((shard_key(shard), delivery))
+        keyed.append((CLOCK_KEY, Watermark(self._number, watermark_ms, self._first_ms)))
+        return keyed
+
+    def next_awake(self) -> datetime | None:
+        """At once after records, a little later after none."""
+        return datetime.now(UTC) + _REST if self._resting else None
+
+    # ── saving ───────────────────────────────────────────────────────────────────────────────────
+
+    def snapshot(self) -> bytes:
+        """Where to go on, and what decode remembers, partition by partition."""
+        self._saved_positions.append({**self._positions})
+        arrays = {
+            f"{number}/{name}": array
+            for number, state in self._states.items()
+            for name, array in state.dump().items()
+        }
+        positions = {str(number): at for number, at in self._positions.items()}
+        return pack(arrays, {"positions": positions, "first_ms": self._first_ms})
+
+    def _load(self, saved: bytes) -> None:
+        arrays, facts = unpack(saved)
+        self._first_ms = facts["first_ms"]
+        self._positions = {int(number): at for number, at in facts["positions"].items()}
+        for number in self._positions:
+            prefix = f"{number}/"
+            self._states[number] = self._decoder.fresh()
+            self._states[number].load(
+                {
+                    name.removeprefix(prefix): array
+                    for name, array in arrays.items()
+                    if name.startswith(prefix)
+                }
+            )
+
+    def _tell_durable(self) -> None:
+        """A poll after a snapshot means that the epoch before that snapshot is on disk."""
+        if len(self._saved_positions) > 1:
+            *_, before, _last = self._saved_positions
+            del self._saved_positions[:-1]
+            self._reader.durable(before)
+
+    def close(self) -> None:
+        """Let go of the reader."""
+        self._reader.close()
+
+
+def _joined(by_level: dict[int, dict[int, list[Rows]]]) -> dict[int, dict[int, Rows]]:
+    return {
+        level: {feed: joined(pieces) for feed, pieces in by_feed.items()}
+        for level, by_feed in by_level.items()
+    }
+
+
+def pick_clock(messages: Iterable[Keyed]) -> list[Keyed]:
+    """The messages for the clock."""
+    return [(key, message) for key, message in messages if key == CLOCK_KEY]
+
+
+def pick_shards(messages: Iterable[Keyed]) -> list[Keyed]:
+    """The messages for the shards."""
+    return [(key, message) for key, message in messages if key != CLOCK_KEY]
