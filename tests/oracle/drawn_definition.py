@@ -1,0 +1,370 @@
+"""Draw valid definitions, small and of every kind.
+
+Events have ids of a few kinds that teach attributes, so that sets may roll up; values are
+declared only where something asks for them; every event and set is used by some metric.
+"""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+from ruamel.yaml import YAML
+
+NAMES = ("open", "share", "pay")
+ID_PATHS: dict[str, Any] = {
+    "user": "user",
+    "item": "properties.item",
+    "org": 'context["Org Id"]',
+    "seat": {"together": ["user", "properties.item"]},
+}
+USER_OR_ANONYMOUS = {"first": ["user", "anon"]}
+ATTRIBUTES = (("item", "owner", "user"), ("user", "home", "org"), ("item", "place", "org"))
+ENVELOPES: tuple[Any, ...] = (
+    "segment",
+    {"name": "kind", "time": "at", "id": "uuid"},
+    {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "id": "uuid"},
+    {"name": "meta.kind", "time": {"from": 'meta["At Time"]', "unit": "s"}},
+)
+# Products of two or three decimals have at most six, and no quotient here ends in half a
+# millionth: nobody's rounding is put to the test.
+NUMBERS: tuple[Any, ...] = (
+    "properties.n",
+    {"from": "properties.n", "min": -10},
+    {"from": "properties.n", "min": 0, "max": 10},
+    {"from": "properties.n / 10", "min": -1},
+    "properties.n * 2 + 1",
+    {"from": "properties.n / properties.k", "min": -100, "max": 100},
+    {"from": "-(properties.n - properties.k)", "min": -100},
+)
+CONDITIONS = (
+    "{n} > 1",
+    "{n} <= 2.5",
+    "not {n} >= 2",
+    "{n} in (1, 2, 2.5)",
+    "{n} != 1 or {ok}",
+    "{plan} == 'pro'",
+    "{plan} != 'free' and {n} > 0.5",
+    "{plan} in ('pro', 'team')",
+    "not ({plan} not in ('pro', 'team') or {n} < 1)",
+    "{ok}",
+    "not {ok}",
+    "{ok} == true or {n} + 1 > 3",
+    "{ok} != true",
+)
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
+CALENDAR = tuple(
+    f"{kind}calendar {unit}"
+    for kind in ("", "last ")
+    for unit in ("day", "week", "month", "quarter")
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How fast a case's time goes: its tick and the windows that are worth trying with it."""
+
+    tick_ms: int
+    span_ms: int
+    trailing: tuple[str, ...]
+    lateness_ms: tuple[int, ...]
+    previous: tuple[str, ...]
+    """Distances whose resolution is a multiple of the tick, so that a reading is there."""
+
+
+SCALES = (
+    Scale(1_000, 60_000, ("7s", "10s", "30s", "90s", "2h"), (0, 2_000, 10_000), ("10s", "40s")),
+    Scale(5_000, 600_000, ("10s", "1m", "5m", "20m", "2h"), (0, 5_000, 60_000), ("90m", "2h")),
+    Scale(
+        60_000, 21_600_000, ("10m", "1h", "6h", "1d", "2d"), (0, 60_000, 1_800_000), ("17h", "2d")
+    ),
+    Scale(
+        3_600_000, 432_000_000, ("12h", "1d", "2d", "7d"), (0, 600_000, 21_600_000), ("42d", "60d")
+    ),
+)
+
+
+@dataclass
+class Draft:
+    """A definition in the making."""
+
+    draw: DrawFn
+    scale: Scale
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
+    entities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def chance(self, percent: int) -> bool:
+        """Decide something that shrinks towards no."""
+        return self.draw(st.integers(0, 99)) >= 100 - percent
+
+    def pick(self, *options: Any) -> Any:
+        """Choose one; the first is the simplest."""
+        return self.draw(st.sampled_from(options))
+
+    def window(self) -> str:
+        """Choose a window, a trailing one more often."""
+        if self.chance(25):
+            return self.pick(*CALENDAR)
+        return f"trailing {self.pick(*self.scale.trailing)}"
+
+    def with_id(self, *entities: str) -> list[str]:
+        """Name the events that carry all of these ids."""
+        return [e for e, about in self.events.items() if set(entities) <= set(about["ids"])]
+
+    def need(self, event: str, value: str) -> str:
+        """Declare a value of an event, now that something asks for it."""
+        declared = {"n": self.numbers[event], "plan": "properties.plan", "ok": "properties.ok"}
+        self.events[event].setdefault("values", {})[value] = declared[value]
+        return value
+
+    def options(self, event: str) -> tuple[str, bool]:
+        """Draw `where=` and `window=`; also tell whether the owner's window is needed."""
+        text = ""
+        if self.chance(22):
+            condition = self.pick(*CONDITIONS)
+            for value in ("n", "plan", "ok"):
+                if "{" + value + "}" in condition:
+                    self.need(event, value)
+            text += ", where=" + condition.format(n="n", plan="plan", ok="ok")
+        needs_window = not self.chance(25)
+        if not needs_window:
+            text += f', window="{self.window()}"'
+        return text, needs_window
+
+
+def _event(draft: Draft, name: str) -> None:
+    kinds = draft.pick(
+        ("user", "item"),
+        ("user", "item", "org"),
+        ("user", "item", "seat"),
+        ("user",),
+        ("user", "org"),
+        ("item", "org"),
+    )
+    about: dict[str, Any] = {
+        "name": draft.pick(*NAMES) if draft.chance(70) else list(NAMES[: draft.pick(2, 3)]),
+        "ids": {kind: ID_PATHS[kind] for kind in kinds},
+    }
+    if draft.chance(15):
+        about["where"] = draft.pick(*CONDITIONS).format(
+            n="properties.n", plan="properties.plan", ok="properties.ok"
+        )
+    draft.events[name] = about
+    draft.numbers[name] = draft.pick(*NUMBERS)
+
+
+def _attributes(draft: Draft) -> None:
+    for entity, name, kind in ATTRIBUTES:
+        teachers = draft.with_id(entity, kind)
+        if teachers and draft.chance(80):
+            source = f"{draft.pick(*teachers)}.{kind}"
+            draft.entities.setdefault(entity, {})[name] = {"is": kind, "from": source}
+
+
+def _roll_ups(draft: Draft, entity: str) -> list[str]:
+    """Name the attributes of members of sets so far that are of this kind."""
+    return [
+        f"{name}.{attribute}"
+        for name, about in draft.sets.items()
+        for attribute, of in draft.entities.get(about["of"], {}).items()
+        if of["is"] == entity
+    ]
+
+
+def _set_aggregate(draft: Draft, entity: str) -> tuple[str, bool, bool]:
+    """Draw an aggregate; tell whether it is a sum, and whether it needs the set's window."""
+    below = _roll_ups(draft, entity)
+    events = draft.with_id(entity)
+    if below and (not events or draft.chance(60)):
+        return f"count({draft.pick(*below)})", False, False
+    event = draft.pick(*events)
+    others = [kind for kind in draft.events[event]["ids"] if kind != entity]
+    function = draft.pick("count", "distinct", "sum") if others else draft.pick("count", "sum")
+    subject = event
+    if function == "sum":
+        subject = f"{event}.{draft.need(event, 'n')}"
+    elif function == "distinct":
+        other = draft.pick(*others)
+        subject = f"{event}.{other}"
+        owns = [a for a, of in draft.entities.get(entity, {}).items() if of["is"] == other]
+        if owns and draft.chance(60):
+            subject += f", other_than={draft.pick(*owns)}"
+    options, needs_window = draft.options(event)
+    return f"{function}({subject}{options})", function == "sum", needs_window
+
+
+def _comparison(draft: Draft, entity: str, *, positive: bool) -> tuple[str, bool]:
+    """Draw a comparison; a positive one does not hold for an entity that did nothing."""
+    aggregate, is_sum, needs_window = _set_aggregate(draft, entity)
+    if is_sum:
+        least = draft.pick("0.5", "1", "2.5", "5")
+        end = draft.pick(f">= {least}", f"> {least}", "> 0")
+        opposite = draft.pick(f"<= {least}", f"< {least}", "> -1")
+    else:
+        number = draft.pick(1, 1, 1, 2, 1, 2, 3)
+        at_least = f">= {number}"
+        end = draft.pick(at_least, at_least, f"> {number - 1}", "!= 0", f"== {number}")
+        opposite = draft.pick(f"<= {number}", f"< {number + 2}", "== 0", f"!= {number}", ">= 0")
+    return f"{aggregate} {end if positive else opposite}", needs_window
+
+
+def _set(draft: Draft, name: str) -> None:
+    kinds = {k for e in draft.events.values() for k in e["ids"] if k != "seat"}
+    rolled = [kind for kind in ("org", "user") if _roll_ups(draft, kind)]
+    entity = draft.pick(*rolled) if rolled and draft.chance(75) else draft.pick(*sorted(kinds))
+    shape = draft.pick("P", "P", "P", "P and N", "P or P", "(P or P) and N", "P and not (P or P)")
+    text, needs = "", False
+    for letter in shape:
+        if letter in "PN":
+            comparison, needs_window = _comparison(draft, entity, positive=letter == "P")
+            text, needs = text + comparison, needs or needs_window
+        else:
+            text += letter
+    draft.sets[name] = {"of": entity, "when": text}
+    if needs:
+        draft.sets[name]["window"] = draft.window()
+
+
+def _term(draft: Draft) -> tuple[str, bool]:
+    """Draw a term of a metric; also tell whether it needs the metric's window."""
+    functions = ["count", "sum", "mean", "distinct"] + ["size", "size", "size"] * bool(draft.sets)
+    function = draft.pick(*functions)
+    if function == "size":
+        return f"size({draft.pick(*draft.sets)})", False
+    event = draft.pick(*draft.events)
+    subject = event
+    if function == "distinct":
+        subject = f"{event}.{draft.pick(*draft.events[event]['ids'])}"
+    elif function != "count":
+        subject = f"{event}.{draft.need(event, 'n')}"
+    options, needs_window = draft.options(event)
+    return f"{function}({subject}{options})", needs_window
+
+
+SHAPES = ("T", "T", "T", "T / T", "T / T", "T + T * 2", "(T - T) / T", "-T", "T / 4", "1 + T / T")
+SHAPES_OVER_METRICS = ("M", "M / T", "M * 100", "M - M", "M / (M + T)")
+
+
+def _metric(draft: Draft, name: str, shape: str | None = None) -> None:
+    """Draw a metric's value; M stands for a metric so far and T for a term."""
+    shape = shape or draft.pick(*SHAPES, *(SHAPES_OVER_METRICS if len(draft.metrics) > 1 else ()))
+    earlier = [other for other in draft.metrics if other != "star"]
+    text, needs = "", False
+    for letter in shape:
+        if letter == "T":
+            term, needs_window = _term(draft)
+            text, needs = text + term, needs or needs_window
+        else:
+            text += draft.pick(*earlier) if letter == "M" else letter
+    draft.metrics[name] = {
+        "label": name.replace("_", " ").title(),
+        "definition": "Drawn by chance.",
+        "value": text,
+        "unit": "items",
+        "owner": "nobody",
+    }
+    if needs:
+        draft.metrics[name]["window"] = draft.window()
+
+
+def _guard(draft: Draft) -> dict[str, Any]:
+    better = draft.pick("lower", "higher", [1, 3], [0.5, 2], [-2, 5])
+    is_between = isinstance(better, list)
+    guard: dict[str, Any] = {"protects": "star"}
+    guard["better"] = {"between": better} if is_between else better
+    if not is_between:
+        past = draft.pick(*draft.scale.previous)
+        guard["baseline"] = draft.pick(
+            f"previous({past})", "fixed(2)", "fixed(0.5)", f"previous({past})", "fixed(-1)"
+        )
+    return guard | {
+        "warn": draft.pick("3%", "10%", "0.5%"),
+        "breach": draft.pick("100%", "50%", "25%", "200%"),
+        "min_samples": draft.pick(0, 1, 1, 2, 5),
+        "hold": "10m",
+        "severity": draft.pick("page", "ticket"),
+        "owner": "nobody",
+        "runbook": "https://example.org/runbook",
+    }
+
+
+def _roles(draft: Draft) -> None:
+    """Make the first metric the North Star, and of the others inputs and guardrails."""
+    star = draft.metrics["star"]
+    star["role"] = "north_star"
+    others = [name for name in draft.metrics if name != "star"]
+    inputs = others[: draft.pick(0, 1, 2)] if others else []
+    if inputs:
+        star["inputs"] = dict.fromkeys(inputs, draft.pick("formula", "hypothesis"))
+        if "formula" in star["inputs"].values():
+            star["formula"] = draft.pick(" * ", " + ", " / ", " - 2 * ").join(inputs)
+    for name in others:
+        if name in inputs:
+            draft.metrics[name]["role"] = "input"
+        elif draft.chance(50):
+            draft.metrics[name] |= {"role": "guardrail", "guard": _guard(draft)}
+
+
+def _use_everything(draft: Draft) -> None:
+    """Drop sets that no metric looks at, and count the events that nothing uses or learns from."""
+    for name in reversed(list(draft.sets)):
+        users = [about["when"] for about in draft.sets.values()]
+        users += [about["value"] for about in draft.metrics.values()]
+        if not any(f"({name})" in text or f"({name}." in text for text in users):
+            del draft.sets[name]
+    used = " ".join(
+        [about["when"] for about in draft.sets.values()]
+        + [about["value"] for about in draft.metrics.values()]
+    )
+    teachers = {of["from"].split(".")[0] for e in draft.entities.values() for of in e.values()}
+    star = draft.metrics["star"]
+    for name in draft.events:
+        if f"({name}" not in used and name not in teachers:
+            window = draft.window()
+            star["value"] = f'{star["value"]} + count({name}, window="{window}")'
+
+
+@st.composite
+def definitions(draw: DrawFn, scale: Scale) -> str:
+    """Draw a valid definition as YAML text."""
+    draft = Draft(draw, scale)
+    for name in ("e_one", "e_two", "e_three")[: draft.pick(2, 1, 3)]:
+        _event(draft, name)
+    if draft.chance(30):
+        for about in draft.events.values():
+            if "user" in about["ids"]:
+                about["ids"]["user"] = USER_OR_ANONYMOUS
+    _attributes(draft)
+    for name in ("s_one", "s_two", "s_three")[: draft.pick(2, 1, 3, 0)]:
+        _set(draft, name)
+    _metric(draft, "star", "T" if draft.chance(60) else "T / T")
+    for number in range(draft.pick(2, 1, 3, 4, 5, 0)):
+        _metric(draft, f"m_{number}", "42" if draft.chance(3) else None)
+    _use_everything(draft)
+    _roles(draft)
+    return _yaml(draft)
+
+
+def _yaml(draft: Draft) -> str:
+    zone = draft.pick(*ZONES)
+    sections = {
+        "version": 1,
+        "product": "drawn",
+        "calendar": {"zone": zone, "week_starts": draft.pick("monday", "sunday", "thursday")},
+        "source": {"topics": ["events"], "envelope": draft.pick(*ENVELOPES)},
+        "entities": draft.entities,
+        "events": draft.events,
+        "sets": draft.sets,
+        "metrics": draft.metrics,
+    }
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.width = 1_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump({key: value for key, value in sections.items() if value}, text)
+    return text.getvalue()

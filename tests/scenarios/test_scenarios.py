@@ -1,0 +1,103 @@
+"""Every scenario of this folder, on the engine and against the oracle."""
+
+from dataclasses import fields
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.compose import Reading
+from pipeline.core.deployment import Deployment
+from pipeline.core.plan import Plan
+from pipeline.core.publish import Tick
+from pipeline.core.records import Counts, Records
+from pipeline.engine.local import LocalEngine
+from pipeline.spec import read_text
+from tests.oracle.oracle import Record, Settings, expected
+from tests.scenarios.scenario import PARTS, Arrival, Got, Scenario, read_scenario, titled
+
+SHARDS = 4
+
+each_scenario = pytest.mark.parametrize(
+    "path", [pytest.param(path, id=title) for title, path in titled().items()]
+)
+
+
+@each_scenario
+def test_the_engine_gives_what_the_scenario_says(path: Path):
+    """Every number worked out by hand is what the engine publishes, in any order of arrival."""
+    scenario = read_scenario(path)
+    plan = _plan(scenario)
+    for arrivals in scenario.orders:
+        engine = _engine(plan, scenario, arrivals)
+        ticks = {tick.at_ms: tick for tick in engine.ticks_at(scenario.moments_ms)}
+        wrong = scenario.differences(lambda metric, at, ticks=ticks: _got(plan, ticks[at], metric))
+        wrong += scenario.miscounted(_ledger(engine.counts))
+        assert not wrong, _report(scenario, wrong)
+        assert engine.counts.balanced
+
+
+@each_scenario
+def test_the_oracle_gives_what_the_scenario_says(path: Path):
+    """Every number worked out by hand is what plain SQL over the raw records comes to."""
+    scenario = read_scenario(path)
+    settings = Settings(
+        lateness_ms=scenario.settings["lateness_ms"],
+        future_max_ms=scenario.settings["future_max_ms"],
+        dedup_horizon_ms=scenario.settings["dedup_horizon_ms"],
+    )
+    for arrivals in scenario.orders:
+        records = [Record(a.partition, a.offset, a.ingested_ms, a.value) for a in arrivals]
+        answer = expected(scenario.definition, records, settings, scenario.moments_ms)
+        wrong = scenario.differences(
+            lambda metric, at, answer=answer: {
+                part: getattr(answer.readings[metric, at], part) for part in PARTS
+            }
+        )
+        wrong += scenario.miscounted(answer.counts, kinds=False)
+        assert not wrong, _report(scenario, wrong)
+
+
+def _plan(scenario: Scenario) -> Plan:
+    result = read_text(scenario.definition, scenario.title)
+    problems = [f"line {problem.line}: {problem.message}" for problem in result.problems]
+    assert result.plan is not None, _report(scenario, problems)
+    return result.plan
+
+
+def _engine(plan: Plan, scenario: Scenario, arrivals: list[Arrival]) -> LocalEngine:
+    engine = LocalEngine(plan, Deployment(**scenario.settings, shards=SHARDS))
+    for partition, run in groupby(arrivals, key=lambda arrival: arrival.partition):
+        together = list(run)
+        engine.feed(
+            Records(
+                partition,
+                [arrival.value for arrival in together],
+                np.array([arrival.offset for arrival in together], np.int64),
+                np.array([arrival.ingested_ms for arrival in together], np.int64),
+            )
+        )
+    return engine
+
+
+def _got(plan: Plan, tick: Tick, metric: str) -> Got:
+    names = [known.name for known in plan.metrics]
+    assert metric in names, f"there is no metric {metric}"
+    index = names.index(metric)
+    reading = tick.readings[index]
+    got = {field.name: getattr(reading, field.name) for field in fields(Reading)}
+    return got | {"state": tick.verdicts[index].state.value}
+
+
+def _ledger(counts: Counts) -> dict[str, object]:
+    return {
+        "matched": counts.matched,
+        "duplicate": counts.duplicate,
+        "filtered": {kind.value: number for kind, number in counts.filtered.items() if number},
+        "rejected": {reason.value: number for reason, number in counts.rejected.items() if number},
+    }
+
+
+def _report(scenario: Scenario, wrong: list[str]) -> str:
+    return "\n  ".join([scenario.title, *wrong])
