@@ -15,9 +15,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.core.decode import LONG_AGO
-from pipeline.core.judge import looks_back_to
+from pipeline.core.judge import baseline_step_ms, looks_back_to
 from pipeline.core.plan import Plan, Previous
-from pipeline.core.windows import resolution_ms
 
 # More than this many ticks at once (a minute of the default tick) are history, not the present.
 CATCH_UP_TICKS: Final = 12
@@ -71,32 +70,32 @@ class Clock:
         """Ticks later than `after_ms`, up to `newest_ms`."""
         if newest_ms <= after_ms:
             return []
-        if newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms:
-            return [*range(after_ms + self._tick_ms, newest_ms + 1, self._tick_ms)]
-        looked_back_on = {
+        present = newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms
+        steps = (*self._steps_ms, self._tick_ms) if present else self._steps_ms
+        due = {
             tick
-            for step in self._steps_ms
+            for step in steps
             for tick in range(after_ms // step * step + step, newest_ms + 1, step)
         }
-        return sorted(looked_back_on | {newest_ms})
+        return sorted(due | {newest_ms})
 
     def dump(self) -> dict[str, list[int]]:
         """Everything remembered, as plain facts."""
         return {
-            "watermarks": self._watermarks,
+            "watermarks": [*self._watermarks],
             "first": [self._first_ms],
             "last": [] if self._last_ms is None else [self._last_ms],
         }
 
     def load(self, facts: dict[str, list[int]]) -> None:
         """Take the place of a fresh clock with what `dump` gave."""
-        self._watermarks, (self._first_ms,) = facts["watermarks"], facts["first"]
+        self._watermarks, (self._first_ms,) = [*facts["watermarks"]], facts["first"]
         self._last_ms = facts["last"][0] if facts["last"] else None
 
 
 def looked_back_on(plan: Plan) -> tuple[int, ...]:
     """The steps, in milliseconds, of ticks that some baseline looks back on."""
-    return tuple(sorted({resolution_ms(baseline.period_ms) for baseline in _previous(plan)}))
+    return tuple(sorted({baseline_step_ms(baseline.period_ms) for baseline in _previous(plan)}))
 
 
 def with_baselines(plan: Plan, ticks: Iterable[int]) -> list[int]:

@@ -88,13 +88,14 @@ def compose(plan: Plan, whole: Partial, tick_ms: int) -> tuple[Reading, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a part of a formula comes to. `samples` is None for a number as written."""
+    """What a part of a formula comes to. `samples` is None where there are only numbers."""
 
     value: Number | None
     samples: int | None
     coverage: float
     numerator: Number | None = None
     denominator: Number | None = None
+    denominator_samples: int | None = None
 
 
 def _reading(
@@ -110,7 +111,7 @@ def _reading(
         known.value,
         known.numerator,
         known.denominator,
-        known.samples or 0,
+        _first_known(known.denominator_samples, known.samples),
         known.coverage,
         residual,
     )
@@ -131,6 +132,10 @@ def _evaluate(
     return _calculate(formula, left, right)
 
 
+def _first_known(*samples: int | None) -> int:
+    return next((each for each in samples if each is not None), 0)
+
+
 def _term(leaf: OfTerm, plan: Plan, whole: Partial, tick_ms: int) -> _Known:
     count = whole.counts[leaf.term]
     covered = coverage(plan.terms[leaf.term].windows, tick_ms, whole.earliest_ms)
@@ -144,25 +149,26 @@ def _term(leaf: OfTerm, plan: Plan, whole: Partial, tick_ms: int) -> _Known:
 
 def _calculate(formula: Calculation, left: _Known, right: _Known) -> _Known:
     covered = min(left.coverage, right.coverage)
+    counted = [side.samples for side in (left, right) if side.samples is not None]
+    samples = min(counted, default=None)
+    value = _joined(formula.operator, left.value, right.value)
     if formula.operator == "/":
-        value = _divide(left.value, right.value)
-        return _Known(value, right.samples, covered, left.value, right.value)
-    samples = [side.samples for side in (left, right) if side.samples is not None]
-    if left.value is None or right.value is None:
-        return _Known(None, min(samples, default=None), covered)
-    if formula.operator == "+":
-        value = left.value + right.value
-    elif formula.operator == "-":
-        value = left.value - right.value
-    else:
-        value = left.value * right.value
-    return _Known(value, min(samples, default=None), covered)
+        return _Known(value, samples, covered, left.value, right.value, right.samples)
+    return _Known(value, samples, covered)
 
 
-def _divide(numerator: Number | None, denominator: Number | None) -> float | None:
-    if numerator is None or not denominator:
+def _joined(operator: str, left: Number | None, right: Number | None) -> Number | None:
+    if left is None or right is None:
         return None
-    return numerator / denominator
+    if operator == "/":
+        return _divide(left, right)
+    if operator == "+":
+        return left + right
+    return left - right if operator == "-" else left * right
+
+
+def _divide(numerator: Number, denominator: Number) -> float | None:
+    return numerator / denominator if denominator else None
 
 
 def coverage(windows: Sequence[Window], tick_ms: int, earliest_ms: int | None) -> float:

@@ -130,7 +130,8 @@ class Decoder:
         self._names = {name: code for code, name in enumerate(record_names(plan))}
         self._bearers = [bearers(plan, event) for event in plan.events]
         self._retention = _retentions(plan)
-        self._shape = _shape(plan)
+        self._places = _places(plan)
+        self._shape = _shape(plan, self._places)
         self._identity = Identity(deployment.salt)
         self._texts = _texts(plan)
 
@@ -143,8 +144,9 @@ class Decoder:
         counts = Counts(consumed=len(records.values))
         rows, ill, at = self._read(records.values, counts)
         envelope = self._plan.envelope
-        codes = self._codes(rows)
-        times = milliseconds(self._get(rows, envelope.time), envelope.time_unit)
+        codes, misnamed = self._codes(rows)
+        ill |= misnamed
+        times = milliseconds(self._fitting(rows, *_time_place(self._plan))[0], envelope.time_unit)
         future = times > records.ingested_ms[at] + self._deployment.future_max_ms
         before = self._watermarks_before(times, future, state)
         known = codes != _UNKNOWN_NAME
@@ -158,6 +160,7 @@ class Decoder:
         judged = _Judged(rows, codes, times, np.maximum(times, before), Refusals(len(rows)))
         judged.refusals.add(Reason.BAD_TIME, times == BAD)
         judged.refusals.add(Reason.FIELD_TYPE, ill)
+        self._refuse_misfits(judged)
         batch = self._columns(records.partition, judged)
         judged.refusals.add(Reason.FUTURE, future)
         old = batch.visible_ms - times > self._retention[codes]
@@ -190,12 +193,22 @@ class Decoder:
             return _sorted_out(found, at, counts)
         return found, np.zeros(len(found), np.bool_), at
 
-    def _codes(self, rows: Sequence[Row]) -> NDArray[np.int64]:
-        names, codes = self._get(rows, self._plan.envelope.name), self._names
-        return np.array([codes.get(name, _UNKNOWN_NAME) for name in names], np.int64)
+    def _codes(self, rows: Sequence[Row]) -> tuple[NDArray[np.int64], Flags]:
+        """The code of each row's name, and which names are no text."""
+        names, misnamed = self._fitting(rows, self._plan.envelope.name, Use.TEXT)
+        codes = [self._names.get(name, _UNKNOWN_NAME) for name in names]
+        return np.array(codes, np.int64), misnamed
 
-    def _get(self, rows: Sequence[Row], path: Path) -> list[Any]:
-        return self._shape.getter(path)(rows)
+    def _fitting(self, rows: Sequence[Row], path: Path, use: Use) -> tuple[list[Any], Flags]:
+        """What stands at a path, less what that use cannot read; and where that is."""
+        found = self._shape.getter(path)(rows)
+        misfits = np.zeros(len(found), np.bool_)
+        if self._shape.is_ambiguous(path):
+            misfits = np.array([not fits(value, use) for value in found], np.bool_)
+            found = [
+                None if misfit else value for value, misfit in zip(found, misfits, strict=True)
+            ]
+        return found, misfits
 
     def _watermarks_before(self, times: Times, future: Flags, state: PartitionState) -> Times:
         """The partition's watermark before each row; the state takes in the newest time."""
@@ -220,7 +233,7 @@ class Decoder:
             bears = self._bearers[index][judged.names]
             for _, source in event.ids:
                 if source not in batch.ids:
-                    columns = [self._fitting(judged, path, Use.ID) for path in source.paths]
+                    columns = [self._fitting(judged.rows, path, Use.ID)[0] for path in source.paths]
                     batch.ids[source] = self._identity.hashes(source, columns)
                 refused = batch.ids[source] == REFUSED
                 judged.refusals.add(Reason.BAD_ID, bears & refused)
@@ -238,23 +251,20 @@ class Decoder:
                 for leaf in leaves(event.where):
                     columns.column(leaf)
 
-    def _fitting(self, judged: _Judged, path: Path, use: Use) -> list[Any]:
-        """What stands at a path, less what that use cannot read; such rows are refused."""
-        found = self._get(judged.rows, path)
-        if not self._shape.is_ambiguous(path):
-            return found
-        misfits = np.array([not fits(value, use) for value in found], np.bool_)
-        for index, event in enumerate(self._plan.events):
-            if (path, use) in places(event):
-                misfit = misfits & self._bearers[index][judged.names]
-                judged.refusals.add(Reason.FIELD_TYPE, misfit)
-        return [None if misfit else value for value, misfit in zip(found, misfits, strict=True)]
+    def _refuse_misfits(self, judged: _Judged) -> None:
+        """Refuse rows that hold, where several uses meet, what one of theirs cannot read."""
+        for name, read in self._places.items():
+            for path, use in read:
+                if self._shape.is_ambiguous(path):
+                    _, misfits = self._fitting(judged.rows, path, use)
+                    misfits &= judged.names == self._names[name]
+                    judged.refusals.add(Reason.FIELD_TYPE, misfits)
 
     def _repeated(self, judged: _Judged, before: Times, state: PartitionState) -> Flags:
         path = self._plan.envelope.id
         if path is None:
             return np.zeros(len(judged.rows), np.bool_)
-        ids = message_hashes(self._fitting(judged, path, Use.ID))
+        ids = message_hashes(self._fitting(judged.rows, path, Use.ID)[0])
         ids[~judged.refusals.none] = 0
         return state.dedup.duplicates(ids, judged.visible_ms, before)
 
@@ -318,7 +328,9 @@ class _Leaves:
     def column(self, leaf: At | Named) -> NDArray[Any]:
         assert isinstance(leaf, At)
         if leaf not in self._known:
-            found = self.decoder._fitting(self.judged, leaf.path, _USE[leaf.kind])  # noqa: SLF001
+            found, _ = self.decoder._fitting(  # noqa: SLF001
+                self.judged.rows, leaf.path, _USE[leaf.kind]
+            )
             self._known[leaf] = _as_column(found, leaf.kind, self.batch.dictionary)
         return self._known[leaf]
 
@@ -466,14 +478,23 @@ def _parts(expression: Expression) -> Iterable[Expression]:
     return (expression.item,) if isinstance(expression, OneOf) else ()
 
 
-def _shape(plan: Plan) -> RecordShape:
+def _places(plan: Plan) -> dict[str, frozenset[Place]]:
+    """Every place that a record of each name is read at, beside its name and time."""
     by_name: dict[str, frozenset[Place]] = {}
     id_place = frozenset() if plan.envelope.id is None else {(plan.envelope.id, Use.ID)}
     for event in plan.events:
         for name in event.record_names:
             by_name[name] = by_name.get(name, frozenset()) | places(event) | id_place
-    use = Use.TEXT if plan.envelope.time_unit is TimeUnit.ISO else Use.NUMBER
-    return RecordShape(plan.envelope.name, (plan.envelope.time, use), by_name)
+    return by_name
+
+
+def _time_place(plan: Plan) -> Place:
+    iso = plan.envelope.time_unit is TimeUnit.ISO
+    return plan.envelope.time, Use.TEXT if iso else Use.NUMBER
+
+
+def _shape(plan: Plan, by_name: Mapping[str, frozenset[Place]]) -> RecordShape:
+    return RecordShape(plan.envelope.name, _time_place(plan), by_name)
 
 
 def _retentions(plan: Plan) -> NDArray[np.int64]:

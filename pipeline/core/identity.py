@@ -65,7 +65,8 @@ class Identity:
             absent = np.flatnonzero(hashes == ABSENT)
             apart = ".".join(path) + _SET_APART
             keys = [
-                None if column[row] is None else (apart, column[row]) for row in absent.tolist()
+                None if column[row] is None else (None, apart, column[row])
+                for row in absent.tolist()
             ]
             hashes[absent] = self._through_cache(keys, _canonical_apart)
         return hashes
@@ -119,8 +120,8 @@ def canonical(value: str | int) -> str | None:
     return None if value.casefold() in PLACEHOLDERS else value
 
 
-def _canonical_apart(key: tuple[str, str | int]) -> str | None:
-    apart, value = key
+def _canonical_apart(key: tuple[None, str, str | int]) -> str | None:
+    _, apart, value = key  # None in front: no id of several parts is ever such a key
     text = canonical(value)
     return None if text is None else apart + text
 

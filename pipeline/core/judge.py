@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline.core.compose import Reading
 from pipeline.core.plan import Better, Fixed, Guard, Plan, Previous
-from pipeline.core.windows import resolution_ms
+from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 
 class State(StrEnum):
@@ -57,7 +57,7 @@ class Published:
 class History:
     """Past readings of the metrics that a `previous(…)` baseline looks back on.
 
-    Kept at multiples of the period's resolution only, and no longer than the period.
+    Kept at multiples of the period's step only, and no longer than the period.
     `readings[metric][tick_ms]`.
     """
 
@@ -65,7 +65,7 @@ class History:
 
     def keep(self, metric: int, baseline: Previous, tick_ms: int, reading: Reading) -> None:
         """Remember a reading if a later tick will ask for it, and forget what none can."""
-        step = resolution_ms(baseline.period_ms)
+        step = baseline_step_ms(baseline.period_ms)
         kept = self.readings.setdefault(metric, {})
         if tick_ms % step == 0:
             kept[tick_ms] = Published(reading.value, reading.coverage)
@@ -74,9 +74,24 @@ class History:
             del kept[gone]
 
 
+# A hundredth of the period keeps the history of a guardrail to a hundred readings or so.
+BASELINE_STEPS_MS: Final = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS)
+BASELINE_PARTS: Final = 100
+
+
+def baseline_step_ms(period_ms: int) -> int:
+    """The step at which the readings that a baseline looks back on are kept.
+
+    >>> baseline_step_ms(7 * DAY_MS) // HOUR_MS
+    1
+    """
+    fitting = [step for step in BASELINE_STEPS_MS if step * BASELINE_PARTS <= period_ms]
+    return fitting[-1] if fitting else BASELINE_STEPS_MS[0]
+
+
 def looks_back_to(baseline: Previous, tick_ms: int) -> int:
     """The tick whose reading is the baseline at `tick_ms`."""
-    step = resolution_ms(baseline.period_ms)
+    step = baseline_step_ms(baseline.period_ms)
     return (tick_ms - baseline.period_ms) // step * step
 
 
@@ -110,7 +125,9 @@ def _verdict(guard: Guard, reading: Reading, past: Published | None) -> Verdict:
     sign = _direction(guard, baseline)
     warn_at = baseline + sign * abs(baseline) * guard.warn
     breach_at = baseline + sign * abs(baseline) * guard.breach
-    reason = _too_little(guard, reading, baseline)
+    reason = _too_little(guard, reading)
+    if baseline == 0 and guard.better is not Better.BETWEEN:
+        reason = reason or "a baseline of 0 has no percentages"
     if value is None or reason:
         return Verdict(State.UNKNOWN, baseline, warn_at, breach_at, reason or "no value")
     if sign * value > sign * breach_at:
@@ -146,11 +163,9 @@ def _direction(guard: Guard, baseline: float) -> int:
     return 1 if guard.better is Better.LOWER else -1
 
 
-def _too_little(guard: Guard, reading: Reading, baseline: float) -> str:
+def _too_little(guard: Guard, reading: Reading) -> str:
     if reading.coverage < 1:
         return "the window is not covered yet"
     if reading.samples < guard.min_samples:
         return f"{reading.samples} samples, fewer than {guard.min_samples}"
-    if baseline == 0:
-        return "a baseline of 0 has no percentages"
     return ""

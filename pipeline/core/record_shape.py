@@ -1,8 +1,8 @@
 """The shape of a record: a typed decoder for just the fields that some metric uses.
 
 The fast way is one msgspec decoder made from the plan; it skips everything else in a record. What
-it refuses is read again the slow way, as plain objects, to say why: the record may be broken, or
-only carry, under an unknown name, a field of a type that we never read.
+it refuses is read again the slow way, place by place as plain objects, to say why: the record may
+be broken, or only carry, under an unknown name, a field of a type that we never read.
 Both ways give the same row; a test draws records to hold them to it.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -37,6 +37,9 @@ _TYPES: Final[Mapping[Use, tuple[type, ...]]] = {
     Use.TEXT: (str,),
     Use.TRUTH: (bool,),
 }
+
+# Whole numbers beyond 64 bits are left to the slow way, which knows those beyond a double.
+_WHOLE: Final = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 Place = tuple[Path, Use]
 Row = Any  # an instance of the struct that stands for the record
@@ -68,12 +71,13 @@ class _Branch:
     """What is read below one key: the uses of the value itself, and further keys.
 
     `struct` stands for the object here, with one field for each key below, named f0, f1, … since
-    a key may be any text.
+    a key may be any text. `raws` is the same with every field as it is written.
     """
 
     uses: set[Use] = field(default_factory=set)
     below: dict[str, _Branch] = field(default_factory=dict)
     struct: Any = None
+    raws: Any = None
 
     def name_of(self, key: str) -> str:
         return f"f{[*self.below].index(key)}"
@@ -86,6 +90,8 @@ class _Branch:
             fields = [(self.name_of(key), child.type, None) for key, child in self.below.items()]
             renamed = {self.name_of(key): key for key in self.below}
             self.struct = msgspec.defstruct("Record", fields, rename=renamed, gc=False)
+            written = [(name, msgspec.Raw, _NULL) for name in renamed]
+            self.raws = msgspec.defstruct("Raws", written, rename=renamed, gc=False)
 
     @property
     def type(self) -> Any:  # noqa: ANN401 - a type made at run time
@@ -96,8 +102,27 @@ class _Branch:
         if Use.ID not in self.uses:
             plain.discard(int)
         for kind in sorted(plain, key=str):
-            found = kind | found
+            found = (_WHOLE if kind is int else kind) | found
         return found
+
+    def plain(self, written: bytes) -> object:
+        """What is written here as plain objects, without what nobody reads.
+
+        Raises:
+            msgspec.MsgspecError: when a number that is read is beyond a double.
+        """
+        if written.startswith(b"{"):
+            raws = msgspec.json.decode(written, type=self.raws) if self.below else None
+            return {
+                key: child.plain(bytes(getattr(raws, self.name_of(key))))
+                for key, child in self.below.items()
+            }
+        if written.startswith(b"[") or not self.uses:
+            return []
+        value = msgspec.json.decode(written)
+        if isinstance(value, int):
+            _hold_to_a_double(value)
+        return value
 
 
 class RecordShape:
@@ -142,7 +167,8 @@ class RecordShape:
     def read_slowly(self, value: bytes) -> Row | Ill | Unreadable:
         """The same for one record, by way of plain objects."""
         try:
-            record = msgspec.json.decode(value)
+            written = bytes(msgspec.json.decode(value, type=msgspec.Raw))
+            record = self._root.plain(written)
         except RecursionError:
             return Unreadable(Reason.TOO_DEEP)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -179,27 +205,28 @@ class RecordShape:
         return get
 
 
-def look_up(record: object, path: Path) -> object:
-    """What stands at a path, None where it is absent.
+_NULL: Final = msgspec.Raw(b"null")
 
-    Raises:
-        TypeError: when something on the way there is present and no object.
-    """
+
+def _hold_to_a_double(value: int) -> None:
+    try:
+        float(value)
+    except OverflowError as error:
+        raise msgspec.ValidationError("a number beyond a double") from error
+
+
+def look_up(record: object, path: Path) -> object:
+    """What stands at a path, None where it is absent: also where the way there is no object."""
     for key in path:
-        if record is None:
-            return None
         if not isinstance(record, dict):
-            raise TypeError(key)
+            return None
         record = record.get(key)
     return record
 
 
 def _readable(record: dict[str, Any], place: Place) -> bool:
     path, use = place
-    try:
-        return fits(look_up(record, path), use)
-    except TypeError:
-        return False
+    return fits(look_up(record, path), use)
 
 
 def _filled(branch: _Branch, record: dict[str, Any]) -> Row:

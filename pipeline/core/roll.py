@@ -159,13 +159,11 @@ class Shard:
 
     def _apply(self, number: int, rows: Rows) -> None:
         feed = self._plan.feeds[number]
-        names = (*feed.others, *feed.values)
         places = _NO_PLACES
         if feed.entity is not None:
             places = self.tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
-            memory = self._plan.memories[reader]
-            column = None if memory.column is None else rows.columns[names.index(memory.column)]
+            column = _column(feed, self._plan.memories[reader], rows)
             self._memory(reader).apply(places, rows.times_ms, column)
 
     def _apply_changes(self, tick_ms: int) -> None:
@@ -353,6 +351,15 @@ class Shard:
                 deltas = arrays[name.removesuffix("keys") + "deltas"]
                 tally = tallies[rest.removesuffix("/keys")]
                 self._changes[int(tick)][tally] = [Changes(keys, deltas)]
+
+
+def _column(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
+    """The column that a memory asks for; an other and a value may bear one name."""
+    if memory.column is None:
+        return None
+    if memory.kind in (plans.MemoryKind.TOP_K, plans.MemoryKind.ATTRIBUTE):
+        return rows.columns[feed.others.index(memory.column)]
+    return rows.columns[len(feed.others) + feed.values.index(memory.column)]
 
 
 def _start(window: Window, tick_ms: int) -> int:

@@ -2,6 +2,8 @@
 
     magic (4) │ version (2) │ header size (4) │ xxh3 of all that follows (8) │ header │ arrays
 
+The header's size seeds the checksum, so that it is covered too.
+
 The header is JSON: `facts`, and name, type and length of each array. Nothing of our classes is in
 it, so that code may be renamed without losing state.
 """
@@ -26,6 +28,11 @@ class UnreadableSnapshot(ValueError):
     """Bytes that are no snapshot of ours, of another version, or damaged."""
 
 
+def digest(value: bytes) -> str:
+    """A short fingerprint of bytes, to compare and not to protect."""
+    return f"{xxh3_64_intdigest(value):016x}"
+
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -41,7 +48,8 @@ def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
         }
     )
     body = b"".join([header, *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
-    return _PREFIX.pack(MAGIC, VERSION, len(header), xxh3_64_intdigest(body)) + body
+    checksum = xxh3_64_intdigest(body, len(header))
+    return _PREFIX.pack(MAGIC, VERSION, len(header), checksum) + body
 
 
 def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:
@@ -52,13 +60,13 @@ def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:
     """
     if len(packed) < _PREFIX.size:
         raise UnreadableSnapshot(f"a snapshot of {len(packed)} bytes is cut short")
-    magic, version, header_size, digest = _PREFIX.unpack_from(packed)
+    magic, version, header_size, checksum = _PREFIX.unpack_from(packed)
     if magic != MAGIC:
         raise UnreadableSnapshot("not a Northstar snapshot")
     if version != VERSION:
         raise UnreadableSnapshot(f"snapshot version {version}, this release reads {VERSION}")
     body = memoryview(packed)[_PREFIX.size :]
-    if xxh3_64_intdigest(body) != digest:
+    if xxh3_64_intdigest(body, header_size) != checksum:
         raise UnreadableSnapshot("the snapshot's checksum does not match: it is damaged")
     header = msgspec.json.decode(body[:header_size])
     return _arrays(header["arrays"], body[header_size:]), header["facts"]

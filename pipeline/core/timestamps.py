@@ -20,6 +20,8 @@ EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01, the first moment no longer taken
 
 _NS_PER_MS: Final = 1_000_000
+# Arrow also takes hours alone; a text with those is shorter than any with seconds.
+_SECONDS_LENGTH: Final = len("2024-01-20T10:00:00Z")
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)$"
 
 
@@ -38,11 +40,14 @@ def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
 
 def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
     texts = pa.array(values, pa.string())
-    try:
-        return _cast(texts)
-    except pa.ArrowInvalid:
-        looks_right = pc.match_substring_regex(texts, pattern=_ISO)
-        return _cast_what_can_be(pc.if_else(looks_right, texts, None))
+    shortest = pc.min(pc.binary_length(texts)).as_py()
+    if shortest is None or shortest >= _SECONDS_LENGTH:
+        try:
+            return _cast(texts)
+        except pa.ArrowInvalid:
+            pass  # at least one is none of ours
+    looks_right = pc.match_substring_regex(texts, pattern=_ISO)
+    return _cast_what_can_be(pc.if_else(looks_right, texts, None))
 
 
 def _cast(texts: pa.Array) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Final
@@ -36,7 +36,11 @@ Keyed = tuple[str, Message]
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What every slot of a process is built from. `stop` asks all of them to end."""
+    """What every slot of a process is built from.
+
+    `stop` asks all of them to end. `faults` takes in what a reader raised: the slots then end as if
+    asked to, so that what was read before is saved.
+    """
 
     plan: Plan
     deployment: Deployment
@@ -46,6 +50,7 @@ class Intake:
     idle_after_s: float = 30.0
     poll_records: int = POLL_RECORDS
     monotonic_s: Callable[[], float] = time.monotonic
+    faults: list[Exception] = field(default_factory=list)
 
 
 class Slots(FixedPartitionedSource[Keyed, bytes]):
@@ -94,7 +99,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if self._intake.stop.is_set() or self._is_over():
             raise StopIteration
         self._tell_durable()
-        polled = self._reader.poll(self._intake.poll_records)
+        polled = self._poll()
         self._resting = not polled
         contributions = [self._take_in(records) for records in polled]
         watermark_ms = self._watermark_ms()
@@ -103,6 +108,14 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
             return []
         self._told_ms = watermark_ms
         return self._messages(contributions, watermark_ms)
+
+    def _poll(self) -> Sequence[Records]:
+        try:
+            return self._reader.poll(self._intake.poll_records)
+        except Exception as fault:
+            self._intake.faults.append(fault)
+            self._intake.stop.set()
+            raise StopIteration from fault
 
     def _is_over(self) -> bool:
         """Every partition has ended, and that has been told."""

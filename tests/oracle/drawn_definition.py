@@ -364,6 +364,7 @@ def _yaml(draft: Draft) -> str:
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.width = 1_000
+    yaml.representer.ignore_aliases = lambda _: True  # the language knows none
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     text = io.StringIO()
     yaml.dump({key: value for key, value in sections.items() if value}, text)

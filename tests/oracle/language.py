@@ -55,6 +55,14 @@ def resolution_ms(length_ms: int) -> int:
     return max((r for r in RESOLUTIONS_MS if r * 1_000 <= length_ms), default=1_000)
 
 
+BASELINE_STEPS_MS = (60_000, 600_000, 3_600_000, 21_600_000, 86_400_000)
+
+
+def baseline_step_ms(length_ms: int) -> int:
+    """Give the longest step of no more than a hundredth of the length, or one minute."""
+    return max((step for step in BASELINE_STEPS_MS if step * 100 <= length_ms), default=60_000)
+
+
 def path_of(node: ast.expr) -> Path | None:
     """Read `a.b["c d"]`, or give nothing where the expression is no path."""
     if isinstance(node, ast.Name):

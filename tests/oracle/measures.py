@@ -185,7 +185,8 @@ class Measures:
         coverage = min((leaf.coverage for leaf in self._leaves(node, tick)), default=1.0)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             above, below = self.expression(node.left, tick), self.expression(node.right, tick)
-            samples = self._samples(node.right, tick)
+            counted = node.right if self._leaves(node.right, tick) else node.left
+            samples = self._samples(counted, tick)
             return Measure(divided(above, below), above, below, samples, coverage)
         if isinstance(node, ast.Call) and metric.aggregates[node].function == "mean":
             mean = self.terms.found[node, tick]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from tests.oracle.intake import Intake, Record, Settings, create
-from tests.oracle.language import Definition, Metric, read, resolution_ms
+from tests.oracle.language import Definition, Metric, baseline_step_ms, read
 from tests.oracle.measures import Measure, Measures, Number, Terms
 from tests.oracle.membership import Membership
 from tests.oracle.verdicts import judge
@@ -56,8 +56,8 @@ def _previous_tick(metric: Metric, tick: int) -> int | None:
     back = metric.guard.previous_ms if metric.guard is not None else None
     if back is None:
         return None
-    resolution = resolution_ms(back)
-    return (tick - back) // resolution * resolution
+    step = baseline_step_ms(back)
+    return (tick - back) // step * step
 
 
 def _all_ticks(definition: Definition, ticks_ms: list[int]) -> Iterator[int]:

@@ -30,7 +30,7 @@ def judge(guard: Guard, now: Measure, previous: Measure | None) -> str:
     if now.value is None or now.coverage < 1 or now.samples < guard.min_samples:
         return "unknown"
     baseline = _baseline(guard, now.value, previous)
-    if baseline is None or baseline == 0:
+    if baseline is None or (baseline == 0 and not isinstance(guard.better, tuple)):
         return "unknown"
     if _beyond(guard, now.value, baseline, guard.breach):
         return "red"

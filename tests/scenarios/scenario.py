@@ -97,7 +97,8 @@ class Scenario:
         """
         if self.counts is None:
             return []
-        counts = {"matched": 0, "duplicate": 0, "filtered": {}, "rejected": {}} | self.counts
+        nothing: dict[str, Any] = {"matched": 0, "duplicate": 0, "filtered": {}, "rejected": {}}
+        counts = nothing | self.counts
         if not kinds:
             counts["filtered"] = sum(counts["filtered"].values())
         return [
@@ -116,7 +117,7 @@ def read_scenario(path: Path) -> Scenario:
         definition = written["definition"]
     else:
         definition = (ROOT / written["file"]).read_text(encoding="utf-8")
-    return Scenario(
+    scenario = Scenario(
         written["title"],
         definition,
         _settings(written.get("settings", {})),
@@ -124,6 +125,9 @@ def read_scenario(path: Path) -> Scenario:
         list(_expectations(written["expect"])),
         written.get("counts"),
     )
+    between = [at for at in scenario.moments_ms if at % scenario.settings["tick_ms"]]
+    assert not between, f"{between} are no multiples of the tick"
+    return scenario
 
 
 def titled() -> dict[str, Path]:
@@ -175,7 +179,7 @@ def _expectations(written: Iterable[dict[str, Any]]) -> Iterator[Expectation]:
 
 def _events(written: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "events" in written:
-        return written["events"]
+        return list(written["events"])
     with gzip.open(FOLDER / written["records"], "rt", encoding="utf-8") as lines:
         return [{"raw": line, "arrives": json.loads(line)["receivedAt"]} for line in lines]
 

@@ -109,7 +109,8 @@ class Ledger(Memory):
         renumbered = np.cumsum(kept) - 1
         for pane, pieces in self._panes.items():
             rows, counts, micros = _joined(pieces)
-            self._panes[pane] = [(renumbered[rows], counts, micros)]
+            stay = kept[rows]
+            self._panes[pane] = [(renumbered[rows[stay]], counts[stay], micros[stay])]
         self._counts = self._counts[: self._rows][kept]
         self._micros = self._micros[: self._rows][kept]
         self._rows = len(self._counts)

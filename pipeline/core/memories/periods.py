@@ -1,8 +1,9 @@
 """Periods: any memory, cut at the edges of the calendar.
 
-Two memories of one kind: one for the running period, one for the last that is over. When the
-running one ends they move up. Nothing has to leave early, because a period is looked at whole, so
-the memories inside need no window of their own.
+Two memories of one kind: one for the running period, and one for the last that is over, which stays
+empty where the window looks at the running one. When the running one ends they move up. Nothing has
+to leave early, because a period is looked at whole, so the memories inside need no window of their
+own.
 
     │◀── over ──▶│◀── running ──┆ now
 """
@@ -43,7 +44,7 @@ class Periods(Memory, Generic[M]):
         start_ms = self._window.start_of(time_ms)
         if start_ms <= self._start_ms:
             return
-        over_start_ms = self._window.start_of(start_ms - 1)
+        over_start_ms = self._window.start_of(start_ms - 1) if self._window.last else start_ms
         self._over = self._running if over_start_ms == self._start_ms else self._fresh()
         self._running = self._fresh()
         self._start_ms, self._over_start_ms = start_ms, over_start_ms

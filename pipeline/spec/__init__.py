@@ -1,0 +1,15 @@
+"""Definitions: text -> `Plan`, or problems that say what to write instead."""
+
+from pipeline.spec.problem import Problem, Severity
+from pipeline.spec.read import Result, read_definition, read_definitions, read_text
+from pipeline.spec.schema import json_schema
+
+__all__ = [
+    "Problem",
+    "Result",
+    "Severity",
+    "json_schema",
+    "read_definition",
+    "read_definitions",
+    "read_text",
+]

@@ -1,0 +1,202 @@
+"""Aggregates: `count(viewed, where=seconds > 30, window="trailing 28d")`, in sets and metrics."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipeline.spec.findings import Broken
+from pipeline.spec.parts import part_of_event, part_of_set
+from pipeline.spec.problem import Refusal, a, listed, nearest
+from pipeline.spec.spans import window_of
+from pipeline.spec.syntax import place_of
+
+if TYPE_CHECKING:
+    from pipeline.core.windows import Window
+    from pipeline.spec.parts import Home
+
+IN_SETS: Final = ("count", "sum", "distinct")
+IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size")
+_OPTIONS: Final = ("where", "window", "other_than")
+_FORMS: Final = {
+    "count": "count(event)",
+    "sum": "sum(event.value)",
+    "mean": "mean(event.value)",
+    "distinct": "distinct(event.entity)",
+    "size": "size(set)",
+}
+_SYNONYMS: Final = {
+    "average": "mean", "avg": "mean", "total": "sum", "unique": "distinct", "len": "size",
+    "uniq": "distinct", "count_distinct": "distinct",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One call, its names looked up.
+
+    `subject` is an event, or a set where `is_of_set`. `part` is the value of a sum or mean, the
+    entity of a distinct, the attribute of a roll-up; else None. `window` is None for sets.
+    """
+
+    node: ast.Call
+    function: str
+    subject: str
+    is_of_set: bool
+    part: str | None = None
+    where: ast.expr | None = None
+    window: Window | None = None
+    other_than: str | None = None
+
+
+def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
+    """Read a call.
+
+    Raises:
+        Refusal: pointing at the part that is wrong.
+        Broken: for a name that has a problem of its own.
+    """
+    function = _function(home, node)
+    argument = _argument(home, node, function)
+    subject = (place_of(argument) or ("",))[0]
+    options = _options(home, node)
+    section = home.names.section_of(subject)
+    with home.code.pointing_at(argument):
+        if section == "events":
+            part = part_of_event(home, function, argument)
+        elif section == "sets":
+            part = part_of_set(home, function, argument)
+        else:
+            wanted = ("sets",) if function == "size" else ("events",)
+            raise home.names.unknown(subject, *wanted, *_also(home, function))
+    if section == "sets":
+        _refuse_options(home, options, function, subject)
+        return Aggregate(node, function, subject, is_of_set=True, part=part)
+    return Aggregate(
+        node,
+        function,
+        subject,
+        is_of_set=False,
+        part=part,
+        where=options["where"].value if "where" in options else None,
+        window=_window(home, node, options.get("window")),
+        other_than=_other_than(home, function, part, options.get("other_than")),
+    )
+
+
+def _also(home: Home, function: str) -> tuple[str, ...]:
+    """The other section that the function takes names of."""
+    return ("sets",) if function == "count" and home.entity is not None else ()
+
+
+def _function(home: Home, node: ast.Call) -> str:
+    known = IN_METRICS if home.entity is None else IN_SETS
+    name = node.func.id if isinstance(node.func, ast.Name) else home.code.written(node.func)
+    if name in known:
+        return name
+    near = _SYNONYMS.get(name) or nearest(name, known)
+    message = f"there is no function `{name}` in {'a metric' if home.entity is None else 'a set'}"
+    advice = f"Did you mean `{near}`? " if near in known else ""
+    forms = listed((_FORMS[function] for function in known), last="or")
+    raise home.code.refusal(node.func, "unknown-function", message, f"{advice}Write {forms}.")
+
+
+def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
+    form = _form(home, function)
+    if not node.args:
+        message = f"`{function}` says nothing of what to look at"
+        raise home.code.refusal(node, "bad-aggregate", message, f"Write `{form}`.")
+    if len(node.args) > 1:
+        raise home.code.refusal(
+            node.args[1],
+            "bad-aggregate",
+            f"`{function}` takes one thing; all else needs its name",
+            f'Write `{form[:-1]}, where=…, window="…")`.',
+        )
+    place = place_of(node.args[0])
+    if place is None or len(place) > 2:  # noqa: PLR2004 - event.part
+        message = f"`{function}` takes a name, not `{home.code.written(node.args[0])}`"
+        advice = f"Write `{form}`; arithmetic belongs in the event's `values`."
+        raise home.code.refusal(node.args[0], "bad-aggregate", message, advice)
+    return node.args[0]
+
+
+def _form(home: Home, function: str) -> str:
+    """How to write the function, in a set or in a metric."""
+    return _FORMS[function] if home.entity is None else _FORMS[function].replace("entity", "other")
+
+
+def _options(home: Home, node: ast.Call) -> dict[str, ast.keyword]:
+    options = {}
+    for keyword in node.keywords:
+        if keyword.arg not in _OPTIONS:
+            near = nearest(keyword.arg or "", _OPTIONS)
+            meant = f"Did you mean `{near}`? " if near else ""
+            raise home.code.refusal(
+                keyword,
+                "bad-aggregate",
+                f"`{keyword.arg or '**'}` is no option of an aggregate",
+                f"{meant}The options are {listed(_OPTIONS)}.",
+            )
+        options[keyword.arg] = keyword
+    return options
+
+
+def _refuse_options(
+    home: Home, options: dict[str, ast.keyword], function: str, subject: str
+) -> None:
+    for name, keyword in options.items():
+        raise home.code.refusal(
+            keyword,
+            "bad-aggregate",
+            f"`{function}` of a set takes no `{name}`",
+            f"Membership of `{subject}` has its own; write it there.",
+        )
+
+
+def _window(home: Home, node: ast.Call, option: ast.keyword | None) -> Window | None:
+    if option is not None:
+        value = option.value.value if isinstance(option.value, ast.Constant) else None
+        if not isinstance(value, str):
+            message, advice = "`window` takes a text", 'Write `window="trailing 7d"`.'
+            raise home.code.refusal(option.value, "bad-window", message, advice)
+        with home.code.pointing_at(option.value), home.code.within_quotes(option.value):
+            return window_of(value, home.names.zone)
+    home.uses_window = True
+    if home.is_window_broken:
+        raise Broken
+    if home.window is None:
+        raise home.code.refusal(
+            node,
+            "window-missing",
+            f"nothing says which span `{home.code.written(node)}` looks at",
+            'Add `window: trailing 7d` below, or `window="trailing 7d"` within the parentheses.',
+        )
+    return home.window
+
+
+def _other_than(
+    home: Home, function: str, part: str | None, option: ast.keyword | None
+) -> str | None:
+    if option is None:
+        return None
+    if home.entity is None or function != "distinct":
+        raise home.code.refusal(
+            option,
+            "bad-aggregate",
+            "`other_than` is for `distinct` in a set only",
+            "Remove it, or make a set of it.",
+        )
+    name = option.value.id if isinstance(option.value, ast.Name) else ""
+    if name == home.entity:
+        return name
+    with home.code.pointing_at(option.value):
+        attribute = home.names.attribute(home.entity, name)
+        if attribute.is_ != part:
+            raise Refusal(
+                "wrong-attribute",
+                f"`{name}` of {a(home.entity)} is {a(attribute.is_)}, not {a(part or '')}",
+                f"Take an attribute that is {a(part or '')}, or `other_than={home.entity}`.",
+            )
+    return name

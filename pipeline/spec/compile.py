@@ -1,0 +1,122 @@
+"""Definition -> plan: everything that is left implicit is spelled out, and every name looked up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.core import plan
+from pipeline.spec.attributes import check_attributes, teachers
+from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
+from pipeline.spec.fingerprint import fingerprint
+from pipeline.spec.memories import Memories
+from pipeline.spec.metrics import Metrics, label_of, read_metrics
+from pipeline.spec.names import SECTIONS, Names
+from pipeline.spec.paths import path_of
+from pipeline.spec.problem import Refusal
+from pipeline.spec.sets import Sets, read_sets
+from pipeline.spec.tables import Tables
+from pipeline.spec.tree import check_tree
+
+if TYPE_CHECKING:
+    from pipeline.spec.events import DraftEvent
+    from pipeline.spec.findings import Findings
+    from pipeline.spec.metrics import WrittenMetric
+    from pipeline.spec.schema import Definition, EnvelopeSource
+    from pipeline.spec.written import Written
+
+
+def compile_definition(definition: Definition, findings: Findings) -> plan.Plan | None:
+    """The plan of a definition; None when anything is wrong with it, which is then reported."""
+    names = Names(definition, findings)
+    _check_names(names)
+    check_attributes(names)
+    events = {name: draft_event(names, name) for name in definition.events}
+    sets, metrics = read_sets(names), read_metrics(names)
+    check_tree(names, metrics)
+    _infer_from_aggregates(names, events, sets, metrics)
+    tables = Tables(names, events, Memories())
+    compiled = _compiled(definition, tables, sets, metrics)
+    return None if findings.has_errors else compiled
+
+
+def _compiled(
+    definition: Definition,
+    tables: Tables,
+    written_sets: dict[str, Written],
+    written_metrics: dict[str, WrittenMetric],
+) -> plan.Plan:
+    sets = Sets(tables, written_sets)
+    metrics = Metrics(tables, sets, written_metrics)
+    compiled_sets = sets.compile()
+    compiled_metrics = metrics.compile()
+    forever = teachers(definition)
+    events = tuple(
+        finish_event(
+            tables.names, event, None if name in forever else tables.memories.retention_ms(at)
+        )
+        for at, (name, event) in enumerate(tables.events.items())
+    )
+    return fingerprint(
+        plan.Plan(
+            definition.product,
+            definition.label or label_of(definition.product),
+            definition.game,
+            definition.calendar.zone,
+            "",
+            tuple(definition.source.topics),
+            _envelope(definition.source.envelope),
+            events,
+            tables.memories.feeds(),
+            tables.memories.memories(),
+            compiled_sets,
+            tuple(metrics.terms),
+            compiled_metrics,
+            max((one.level + 1 for one in compiled_sets), default=1),
+        )
+    )
+
+
+def _check_names(names: Names) -> None:
+    """Refuse names that are used twice across the sections, and lists that repeat an entry."""
+    seen: dict[str, str] = {}
+    for section in SECTIONS:
+        for name in names.all_of(section):
+            if name in seen:
+                message = f"`{name}` is one of the {seen[name]} already"
+                advice = "Events, sets and metrics share their names: take another one here."
+                refusal = Refusal("name-twice", message, advice)
+                names.findings.refuse_key((section, name), refusal)
+            seen.setdefault(name, section)
+    for event, source in names.definition.events.items():
+        _check_repeated(names.findings, ("events", event, "name"), source.name)
+    _check_repeated(names.findings, ("source", "topics"), names.definition.source.topics)
+
+
+def _check_repeated(findings: Findings, at: tuple[str, ...], entries: list[str]) -> None:
+    for index, entry in enumerate(entries):
+        if entry in entries[:index]:
+            refusal = Refusal("listed-twice", f"`{entry}` is listed twice", "Remove one of them.")
+            findings.refuse((*at, index), refusal)
+
+
+def _infer_from_aggregates(
+    names: Names,
+    events: dict[str, DraftEvent],
+    sets: dict[str, Written],
+    metrics: dict[str, WrittenMetric],
+) -> None:
+    """Let every aggregate say what it uses its event's values as."""
+    values = [one.value for one in metrics.values() if one.value is not None]
+    for within in [*sets.values(), *values]:
+        for aggregate in within.calls.values():
+            if not aggregate.is_of_set:
+                use_in_aggregate(names, events[aggregate.subject], within, aggregate)
+
+
+def _envelope(source: EnvelopeSource) -> plan.Envelope:
+    return plan.Envelope(
+        path_of(source.name),
+        path_of(source.time.from_),
+        plan.TimeUnit(source.time.unit),
+        None if source.id is None else path_of(source.id),
+    )

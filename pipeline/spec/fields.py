@@ -1,0 +1,164 @@
+"""The texts and numbers that a definition's fields hold, each checked where it stands.
+
+Shorthands (`user: userId`) become their long form (`user: {first: [userId]}`) before the models
+see them, so that there is one form to read, and one error for a mistake instead of one for each
+form that was possible.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from pipeline.spec import spans
+from pipeline.spec.paths import path_of
+from pipeline.spec.problem import Refusal, nearest
+
+NAME_LENGTH_MAX: Final = 64
+NUMBER_MAX: Final = 9_007_199_254  # times a million still fits a double's 53 bits
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's own rule
+_UNIT: Final = re.compile(r"ratio|seconds|[A-Z]{3}|[a-z][a-z0-9 _-]{0,63}")
+_RESERVED: Final = frozenset({*keyword.kwlist, "true", "false"})
+_ANYWHERE: Final = spans.Zone("UTC", 0)  # whether a text is a window does not depend on the zone
+
+
+def refused(refusal: Refusal) -> PydanticCustomError:
+    """A refusal on its way through pydantic."""
+    return PydanticCustomError(
+        "refusal", "{message}", {"refusal": refusal, "message": str(refusal)}
+    )
+
+
+def checked(parse: Callable[[str], object]) -> AfterValidator:
+    """A validator that leaves the text as it is, if it parses."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except Refusal as refusal:
+            raise refused(refusal) from None
+        return text
+
+    return AfterValidator(check)
+
+
+def name_of(text: str) -> str:
+    """A name of the language. Raises Refusal for what is none."""
+    if text in _RESERVED:
+        raise Refusal(
+            "bad-name",
+            f"`{text}` is a reserved word of expressions",
+            f"Take another name, such as `{text}_name`.",
+        )
+    if not _NAME.fullmatch(text) or len(text) > NAME_LENGTH_MAX:
+        snake = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower())
+        near = snake.strip("_0123456789")[:NAME_LENGTH_MAX] or "orders_placed"
+        raise Refusal(
+            "bad-name",
+            f"`{text}` is no name",
+            f"Names are snake_case, at most {NAME_LENGTH_MAX} characters: `{near}`.",
+        )
+    return text
+
+
+def _topic_of(text: str) -> None:
+    if not _TOPIC.fullmatch(text) or text in (".", ".."):
+        raise Refusal(
+            "bad-topic",
+            f"`{text}` cannot be the name of a Kafka topic",
+            "Topics have letters, digits, `.`, `_` and `-`, at most 249 of them.",
+        )
+
+
+def _record_name_of(text: str) -> None:
+    if not text.strip():
+        raise Refusal("bad-name", "the record's name is empty", "Write it as the records have it.")
+
+
+def _unit_of(text: str) -> None:
+    if not _UNIT.fullmatch(text):
+        raise Refusal(
+            "bad-unit",
+            f"`{text}` is no unit",
+            "Write `ratio` (a share from 0 to 1), `seconds`, a currency such as `EUR`, "
+            "or a plural noun in small letters such as `users`.",
+        )
+
+
+def _as_text(value: object) -> object:
+    """YAML reads `value: 5` as a number and `where: true` as a truth; both are expressions."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+def one_as_list(value: object) -> object:
+    """`name: x` for `name: [x]`."""
+    return [value] if isinstance(value, str) else value
+
+
+def one_as(key: str, **others: str) -> Callable[[object], object]:
+    """A single text in place of a mapping of which only this key is of interest."""
+
+    def widen(value: object) -> object:
+        return value if isinstance(value, dict) else {key: value, **others}
+
+    return widen
+
+
+def one_as_first(value: object) -> object:
+    """`user: userId` for `user: {first: [userId]}`."""
+    if isinstance(value, list):
+        raise refused(
+            Refusal(
+                "bad-id-source",
+                "nothing says what the several paths are for",
+                "Write `{first: [path, …]}` for the first that is present, "
+                "`{together: [path, …]}` for an id made of all of them.",
+            )
+        )
+    return value if isinstance(value, dict) else {"first": [value]}
+
+
+def preset(value: object) -> object:
+    """The long form of an envelope's name."""
+    if not isinstance(value, str):
+        return value
+    if value not in ENVELOPES:
+        near = nearest(value, ENVELOPES)
+        raise refused(
+            Refusal(
+                "unknown-envelope",
+                f"there is no envelope `{value}`",
+                (f"Did you mean `{near}`? " if near else "") + "Write `segment`, or spell it out: "
+                "`{name: event, time: {from: ts, unit: ms}, id: uuid}`.",
+            )
+        )
+    return ENVELOPES[value]
+
+
+ENVELOPES: Final[dict[str, dict[str, Any]]] = {
+    "segment": {"name": "event", "time": "timestamp", "id": "messageId"},
+}
+
+Name = Annotated[
+    str, checked(name_of), Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,63}$"})
+]
+PathText = Annotated[str, checked(path_of)]
+Topic = Annotated[str, checked(_topic_of)]
+RecordName = Annotated[str, checked(_record_name_of)]
+UnitText = Annotated[str, checked(_unit_of)]
+ZoneName = Annotated[str, checked(spans.zone_of)]
+Duration = Annotated[str, checked(spans.duration_ms)]
+Percentage = Annotated[str, checked(spans.share_of)]
+Baseline = Annotated[str, checked(spans.baseline_of)]
+WindowText = Annotated[str, checked(lambda text: spans.window_of(text, _ANYWHERE))]
+ExpressionText = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)
+]
+Amount = Annotated[float, Field(ge=-NUMBER_MAX, le=NUMBER_MAX)]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

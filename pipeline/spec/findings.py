@@ -1,0 +1,115 @@
+"""The problems of one definition, gathered while it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.spec import locate
+from pipeline.spec.described import SECTIONS, field_of
+from pipeline.spec.problem import Problem, Refusal, Severity
+
+if TYPE_CHECKING:
+    from pipeline.spec.load import DataPath, Document
+    from pipeline.spec.locate import Location
+
+
+class Broken(Exception):
+    """Something rests on a part of the definition that has a problem of its own: nothing to add."""
+
+
+class Catching:
+    """A block that may be refused; see `Findings.catching`."""
+
+    def __init__(self, findings: Findings, at: DataPath, key: bool) -> None:  # noqa: FBT001
+        self._findings = findings
+        self._at = at
+        self._key = key
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Report a refusal, keep quiet about what is broken, let anything else pass."""
+        if isinstance(error, Refusal):
+            report = self._findings.refuse_key if self._key else self._findings.refuse
+            report(self._at, error)
+        elif isinstance(error, Broken):
+            self._findings.mark_broken(self._at)
+        else:
+            return False
+        return True
+
+
+class Findings:
+    """Collects problems, and knows which parts of the definition already have one."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self._broken: set[DataPath] = set()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything keeps the definition from running."""
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+    def mark_broken(self, at: DataPath) -> None:
+        """Remember that a part has a problem, so that nobody builds on it."""
+        self._broken.add(at)
+
+    def is_broken(self, *at: str | int) -> bool:
+        """Whether a part, or anything within it, has a problem."""
+        return any(path[: len(at)] == at for path in self._broken)
+
+    def refuse(self, at: DataPath, refusal: Refusal) -> None:
+        """Add an error within the value at a data path."""
+        where = locate.of_value(self.document, at, refusal.start, refusal.end)
+        self._add(at, where, Severity.ERROR, refusal)
+        self.mark_broken(at)
+
+    def refuse_key(self, at: DataPath, refusal: Refusal) -> None:
+        """Add an error at the key of a data path."""
+        self._add(at, locate.of_key(self.document, at), Severity.ERROR, refusal)
+        self.mark_broken(at)
+
+    def refuse_text(self, refusal: Refusal) -> None:
+        """Add an error whose offsets are into the file."""
+        end = refusal.start + 1 if refusal.end is None else refusal.end
+        where = locate.location(self.document.text, refusal.start, end)
+        self._add((), where, Severity.ERROR, refusal)
+
+    def warn(self, at: DataPath, refusal: Refusal) -> None:
+        """Add a warning at the key of a data path."""
+        self._add(at, locate.of_key(self.document, at), Severity.WARNING, refusal)
+
+    def catching(self, at: DataPath, *, key: bool = False) -> Catching:
+        """Turn a refusal into an error at a value or its key, and go on after the block."""
+        return Catching(self, at, key)
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """All problems, from the top of the file to its end."""
+        return tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column)))
+
+    def _add(self, at: DataPath, where: Location, severity: Severity, refusal: Refusal) -> None:
+        self.problems.append(
+            Problem(
+                refusal.name,
+                severity,
+                self.document.file,
+                where.line,
+                where.column,
+                where.length,
+                refusal.message,
+                refusal.advice,
+                _description(at),
+                where.excerpt,
+            )
+        )
+
+
+def _description(at: DataPath) -> str:
+    """The field's own description, after its key; empty outside of any field."""
+    found = field_of(at)
+    if found is None or (found[0] in SECTIONS and at[-1] != found[0]):
+        return ""  # a section's description is of no help with something within
+    return f"`{found[0]}`: {found[1].description}"

@@ -1,0 +1,34 @@
+"""A plan's fingerprint: equal for plans that give equal numbers and verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import xxhash
+
+if TYPE_CHECKING:
+    from pipeline.core.plan import Guard, Metric, Plan
+
+
+def fingerprint(plan: Plan) -> Plan:
+    """The plan with its fingerprint: 16 hex digits over everything but what is for people."""
+    bare = replace(
+        plan,
+        label="",
+        game=None,
+        fingerprint="",
+        metrics=tuple(_bare(metric) for metric in plan.metrics),
+    )
+    return replace(plan, fingerprint=xxhash.xxh3_64_hexdigest(repr(bare).encode()))
+
+
+def _bare(metric: Metric) -> Metric:
+    guard = None if metric.guard is None else _bare_guard(metric.guard)
+    return replace(
+        metric, label="", definition="", facet=None, unit="", owner=None, inputs=(), guard=guard
+    )
+
+
+def _bare_guard(guard: Guard) -> Guard:
+    return replace(guard, protects=0, hold_ms=0, severity="", owner=None, runbook=None)

@@ -1,0 +1,187 @@
+"""Which feeds and memories a definition needs: each once, however many ask for it.
+
+Keys are built from names and expressions, never from positions, so that a memory is found again
+after a restart with a definition that has changed elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.plan import Feed, Memory, MemoryKind
+from pipeline.core.windows import Calendar, Unit, Window
+from pipeline.spec.canonical import expression_text
+from pipeline.spec.spans import WEEKDAYS
+
+if TYPE_CHECKING:
+    from pipeline.core.plan import Expression
+
+ANYBODY: Final = "*"  # in a key, in place of the entity of a table without entities
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows: of an event, at a level, that meet a condition, for an entity's table."""
+
+    level: int
+    event: int
+    event_name: str
+    where: Expression | None
+    entity: str | None
+
+    @property
+    def table(self) -> str:
+        """The first part of every key: level and entity."""
+        return f"{self.level}/{self.entity or ANYBODY}"
+
+    @property
+    def origin(self) -> str:
+        """The last part of every key: event and condition."""
+        where = "" if self.where is None else f"[{expression_text(self.where)}]"
+        return f"{self.event_name}{where}"
+
+
+@dataclass(slots=True)
+class _DraftFeed:
+    key: str
+    rows: Rows
+    others: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _DraftMemory:
+    key: str
+    kind: MemoryKind
+    level: int
+    entity: str | None
+    feed: int | None
+    column: str | None
+    window: Window | None
+    k: int = 0
+    reach_ms: int | None = None
+
+
+class Memories:
+    """Collects what is needed; every method gives the index of the memory in the plan."""
+
+    def __init__(self) -> None:
+        self._feeds: list[_DraftFeed] = []
+        self._memories: list[_DraftMemory] = []
+        self._index: dict[str, int] = {}
+
+    def last_seen(self, rows: Rows, window: Window) -> int:
+        """When each entity was last seen; one memory serves all trailing windows."""
+        return self._fed(rows, MemoryKind.LAST_SEEN, None, window, _own(window))
+
+    def top_k(self, rows: Rows, other: str, window: Window, threshold: int) -> int:
+        """The newest others of each entity: one more than is asked for, as one may be left out."""
+        index = self._fed(rows, MemoryKind.TOP_K, other, window, _own(window))
+        memory = self._memories[index]
+        memory.k = max(memory.k, threshold + 1)
+        return index
+
+    def ledger(self, rows: Rows, value: str | None, window: Window) -> int:
+        """How many events of each entity lie in a window, or the sum of a value."""
+        return self._fed(rows, MemoryKind.LEDGER, value, window, window)
+
+    def panes(self, rows: Rows, value: str | None, window: Window) -> int:
+        """How many events lie in a window, and the sum of a value."""
+        return self._fed(rows, MemoryKind.PANES, value, window, window)
+
+    def attribute(self, rows: Rows, other: str) -> int:
+        """Which other each entity was seen with at last. Never forgets."""
+        return self._fed(rows, MemoryKind.ATTRIBUTE, other, None, None)
+
+    def tally(self, level: int, entity: str, counted: str) -> int:
+        """How many members of a set name each entity; `counted` is `set.attribute`."""
+        key = f"{level}/{entity}/{MemoryKind.TALLY}<-{counted}"
+        return self._keep(_DraftMemory(key, MemoryKind.TALLY, level, entity, None, None, None))
+
+    def retention_ms(self, event: int) -> int | None:
+        """How far back the memories fed by an event look; None where one of them never forgets."""
+        feeds = {index for index, feed in enumerate(self._feeds) if feed.rows.event == event}
+        reaches = [memory.reach_ms for memory in self._memories if memory.feed in feeds]
+        known = [reach for reach in reaches if reach is not None]
+        return max(known, default=0) if len(known) == len(reaches) else None
+
+    def feeds(self) -> tuple[Feed, ...]:
+        """All feeds, in order of their first use."""
+        return tuple(
+            Feed(
+                feed.key,
+                feed.rows.level,
+                feed.rows.event,
+                feed.rows.where,
+                feed.rows.entity,
+                tuple(sorted(feed.others)),
+                tuple(sorted(feed.values)),
+            )
+            for feed in self._feeds
+        )
+
+    def memories(self) -> tuple[Memory, ...]:
+        """All memories, in order of their first use."""
+        return tuple(
+            Memory(
+                memory.key,
+                memory.kind,
+                memory.level,
+                memory.entity,
+                memory.feed,
+                memory.column,
+                memory.window,
+                memory.k,
+                memory.reach_ms,
+            )
+            for memory in self._memories
+        )
+
+    def _feed(self, rows: Rows) -> int:
+        key = f"{rows.table}<-{rows.origin}"
+        if key not in self._index:
+            self._index[key] = len(self._feeds)
+            self._feeds.append(_DraftFeed(key, rows))
+        return self._index[key]
+
+    def _fed(
+        self, rows: Rows, kind: MemoryKind, column: str | None, reads: Window | None,
+        window: Window | None,
+    ) -> int:  # fmt: skip
+        """A memory with a feed; `reads` looks at it, `window` is the memory's own."""
+        feed = self._feed(rows)
+        self._carry(self._feeds[feed], kind, column)
+        what = kind if column is None else f"{kind}({column})"
+        key = f"{rows.table}/{what}<-{rows.origin}{_suffix(window)}"
+        made = _DraftMemory(key, kind, rows.level, rows.entity, feed, column, window)
+        index = self._keep(made)
+        if reads is not None:
+            memory = self._memories[index]
+            memory.reach_ms = max(memory.reach_ms or 0, reads.reach_ms)
+        return index
+
+    @staticmethod
+    def _carry(feed: _DraftFeed, kind: MemoryKind, column: str | None) -> None:
+        if column is not None:
+            is_id = kind in (MemoryKind.TOP_K, MemoryKind.ATTRIBUTE)
+            (feed.others if is_id else feed.values).add(column)
+
+    def _keep(self, memory: _DraftMemory) -> int:
+        if memory.key not in self._index:
+            self._index[memory.key] = len(self._memories)
+            self._memories.append(memory)
+        return self._index[memory.key]
+
+
+def _own(window: Window) -> Window | None:
+    """Calendar windows need a memory of their own; trailing ones share one."""
+    return window if isinstance(window, Calendar) else None
+
+
+def _suffix(window: Window | None) -> str:
+    """The window as the end of a key, with all that decides where it begins."""
+    if not isinstance(window, Calendar):
+        return "" if window is None else f" @{window}"
+    starts = f" from {WEEKDAYS[window.week_starts]}" if window.unit is Unit.WEEK else ""
+    return f" @{window} in {window.zone}{starts}"

@@ -1,0 +1,228 @@
+"""Metrics: terms, arithmetic over them, and the tree they form."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.core import plan
+from pipeline.core.plan import Calculation, Constant, Formula, OfMetric, OfTerm, Term, TermKind
+from pipeline.spec import written
+from pipeline.spec.findings import Broken
+from pipeline.spec.guards import guard_of
+from pipeline.spec.order import ordered
+from pipeline.spec.problem import Refusal
+from pipeline.spec.syntax import operator, place_of
+
+if TYPE_CHECKING:
+    from pipeline.spec.aggregate import Aggregate
+    from pipeline.spec.names import Names
+    from pipeline.spec.schema import MetricSource
+    from pipeline.spec.sets import Sets
+    from pipeline.spec.tables import Tables
+    from pipeline.spec.written import Written
+
+_NOTHING = Constant(0.0)  # in place of a part that has a problem
+_PARTS = {"sum": plan.TermPart.SUM, "mean": plan.TermPart.MEAN}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMetric:
+    """A metric's expressions, as far as they can be read."""
+
+    value: Written | None
+    formula: Written | None
+
+
+def read_metrics(names: Names) -> dict[str, WrittenMetric]:
+    """The expressions of all metrics."""
+    return {name: _read(names, name, source) for name, source in names.definition.metrics.items()}
+
+
+def _read(names: Names, name: str, source: MetricSource) -> WrittenMetric:
+    formula = None
+    if source.formula is not None:
+        formula = written.read(names.findings, ("metrics", name, "formula"))
+    return WrittenMetric(written.read_with_calls(names, ("metrics", name, "value"), None), formula)
+
+
+@dataclass(slots=True)
+class Metrics:
+    """The metrics of a definition on their way into the plan."""
+
+    tables: Tables
+    sets: Sets
+    written: dict[str, WrittenMetric]
+    terms: dict[Term, int] = field(default_factory=dict)
+    order: dict[str, int] = field(default_factory=dict)
+
+    def compile(self) -> tuple[plan.Metric, ...]:
+        """All metrics, each after those it refers to; problems are reported on the way."""
+        order, circles = ordered({name: self._needed(name) for name in self.written})
+        for circle in circles:
+            self._refuse_circle(circle)
+        self.order = {name: at for at, name in enumerate([*order, *self._left(order)])}
+        return tuple(self._finished(name) for name in self.order)
+
+    def _needed(self, name: str) -> list[str]:
+        """The metrics whose values a metric's value or formula is made of."""
+        found = self.written[name]
+        codes = [one.code for one in (found.value, found.formula) if one is not None]
+        return [other for code in codes for other in names_in(code.tree)]
+
+    def _left(self, order: list[str]) -> list[str]:
+        """The metrics that no order could be found for."""
+        return [name for name in self.written if name not in order]
+
+    def _refuse_circle(self, circle: list[str]) -> None:
+        chain = ", which needs ".join(f"`{name}`" for name in [*circle[1:], circle[0]])
+        refusal = Refusal(
+            "metric-circle",
+            f"`{circle[0]}` needs {chain}: a circle",
+            "Take one of them out of the `value` or `formula` of the other.",
+        )
+        self.tables.names.findings.refuse(("metrics", circle[0], "value"), refusal)
+
+    def _finished(self, name: str) -> plan.Metric:
+        source, found = self.tables.names.definition.metrics[name], self.written[name]
+        value = self._whole(found.value) or _NOTHING
+        self._check_unit(name, source, value)
+        return plan.Metric(
+            name,
+            source.label or label_of(name),
+            source.definition,
+            plan.Role(source.role),
+            None if source.facet is None else plan.Facet(source.facet),
+            source.unit,
+            source.owner,
+            value,
+            self._whole(found.formula),
+            self._edges(source),
+            guard_of(self.tables.names, name, source, self.order),
+        )
+
+    def _whole(self, found: Written | None) -> Formula | None:
+        return None if found is None else self._formula(found, found.code.tree)
+
+    def _formula(self, found: Written, node: ast.expr) -> Formula:
+        match node:
+            case ast.BinOp(left=left, op=op, right=right):
+                sides = self._formula(found, left), self._formula(found, right)
+                return Calculation(operator(op), *sides)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return Calculation("-", Constant(0.0), self._formula(found, operand))
+        with self.tables.names.findings.catching(found.at):
+            return self._leaf(found, node)
+        return _NOTHING
+
+    def _leaf(self, found: Written, node: ast.expr) -> Formula:
+        match node:
+            case ast.Call() if found.at[-1] == "value":
+                if node not in found.calls:
+                    raise Broken
+                return self._term(found, found.calls[node])
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return Constant(float(number))
+            case ast.Name(id=name):
+                with found.code.pointing_at(node):
+                    return OfMetric(self._metric(name))
+        raise _no_term(found, node)
+
+    def _metric(self, name: str) -> int:
+        """Where a metric stands in the plan."""
+        names = self.tables.names
+        section = names.section_of(name)
+        if section in ("events", "sets"):
+            function = "count" if section == "events" else "size"
+            advice = f"Write `{function}({name})`."
+            message = f"`{name}` is one of the {section}, and has no value of its own"
+            raise Refusal("wrong-noun", message, advice)
+        names.metric(name)
+        return self.order[name]
+
+    def _term(self, found: Written, aggregate: Aggregate) -> Formula:
+        """A leaf for an aggregate; equal terms are counted once."""
+        if aggregate.is_of_set:
+            name = aggregate.subject
+            at = self.sets.index(name)
+            windows = self.sets.windows[name]
+            term = Term(TermKind.SIZE, self.sets.levels[name], None, at, windows)
+            return self._counted(term, plan.TermPart.COUNT)
+        assert aggregate.window is not None
+        memories, window = self.tables.memories, aggregate.window
+        if aggregate.function == "distinct":
+            rows = self.tables.rows(0, aggregate.part, found, aggregate)
+            memory, kind = memories.last_seen(rows, window), TermKind.DISTINCT
+        else:
+            rows = self.tables.rows(0, None, found, aggregate)
+            memory, kind = memories.panes(rows, aggregate.part, window), TermKind.PANES
+        part = _PARTS.get(aggregate.function, plan.TermPart.COUNT)
+        return self._counted(Term(kind, 0, memory, None, (window,)), part)
+
+    def _counted(self, term: Term, part: plan.TermPart) -> OfTerm:
+        return OfTerm(self.terms.setdefault(term, len(self.terms)), part)
+
+    def _edges(self, source: MetricSource) -> tuple[plan.Edge, ...]:
+        return tuple(
+            plan.Edge(self.order[other], plan.EdgeKind(kind))
+            for other, kind in source.inputs.items()
+            if other in self.order
+        )
+
+    def _check_unit(self, name: str, source: MetricSource, value: Formula) -> None:
+        """A share from 0 to 1 cannot be a mere count."""
+        findings = self.tables.names.findings
+        if source.unit != "ratio" or findings.is_broken("metrics", name) or _may_be_ratio(value):
+            return
+        refusal = Refusal(
+            "bad-unit",
+            f"`{name}` counts or adds up, which is no `ratio`",
+            "A ratio is a share from 0 to 1: divide by the whole, "
+            "`count(late) / count(delivered)`, or write another unit.",
+        )
+        findings.refuse(("metrics", name, "unit"), refusal)
+
+
+def names_in(node: ast.expr) -> list[str]:
+    """The names in an expression that are not part of an aggregate."""
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.Call):
+        return []
+    children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return [name for child in children for name in names_in(child)]
+
+
+def label_of(name: str) -> str:
+    """What people read where no label is written.
+
+    >>> label_of("weekly_users")
+    'Weekly users'
+    """
+    return name.replace("_", " ").capitalize()
+
+
+def _may_be_ratio(value: Formula) -> bool:
+    match value:
+        case Calculation(operator="/"):
+            return True
+        case Calculation(left=left, right=right):
+            return _may_be_ratio(left) or _may_be_ratio(right)
+        case OfTerm(part=part):
+            return part is plan.TermPart.MEAN
+    return True
+
+
+def _no_term(found: Written, node: ast.expr) -> Refusal:
+    key = str(found.at[-1])
+    if key == "formula":
+        advice = "Write names of inputs, numbers and `+ - * /`; give an aggregate its own metric."
+        message = "a formula is arithmetic over the metric's formula inputs"
+        return found.code.refusal(node, "bad-formula", message, advice)
+    message = "a value is arithmetic over aggregates, metrics and numbers"
+    advice = "Write `count(event)`, `sum(event.value)`, `mean(event.value)`, "
+    advice += "`distinct(event.entity)`, `size(set)`, a metric's name, or a number."
+    if place_of(node) is not None:
+        advice = f"Did you mean `sum({found.code.written(node)})`? {advice}"
+    return found.code.refusal(node, "bad-value", message, advice)

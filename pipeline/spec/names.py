@@ -1,0 +1,113 @@
+"""Which names a definition has, and what to say about one that it has not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pipeline.spec.findings import Broken
+from pipeline.spec.problem import Refusal, a, suggestion
+from pipeline.spec.spans import WEEKDAYS, Zone
+
+if TYPE_CHECKING:
+    from pipeline.spec.findings import Findings
+    from pipeline.spec.schema import Attribute, Definition, EventSource, MetricSource, SetSource
+
+_Source = TypeVar("_Source")
+
+SECTIONS: Final = ("events", "sets", "metrics")
+_NOUNS: Final = {"events": "an event", "sets": "a set", "metrics": "a metric"}
+
+
+class Names:
+    """Looks up the names of one definition.
+
+    Every lookup raises `Broken` for a name that the file has but that could not be read, so that
+    one mistake is one problem.
+    """
+
+    def __init__(self, definition: Definition, findings: Findings) -> None:
+        self.definition = definition
+        self.findings = findings
+        calendar = definition.calendar
+        self.zone = Zone(calendar.zone, WEEKDAYS.index(calendar.week_starts))
+        data = findings.document.data
+        self._written = {section: list(data.get(section) or {}) for section in SECTIONS}
+
+    def section_of(self, name: str) -> str | None:
+        """Whether a name is one of `events`, `sets` or `metrics`."""
+        return next((part for part in SECTIONS if name in self._written[part]), None)
+
+    def all_of(self, *sections: str) -> list[str]:
+        """All names of some sections, as written."""
+        return [name for section in sections for name in self._written[section]]
+
+    def event(self, name: str) -> EventSource:
+        """An event that is known to be one."""
+        return _read(self.definition.events.get(name))
+
+    def set(self, name: str) -> SetSource:
+        """A set that is known to be one."""
+        return _read(self.definition.sets.get(name))
+
+    def metric(self, name: str) -> MetricSource:
+        """A metric, for whoever names one outside of an expression."""
+        if self.section_of(name) != "metrics":
+            raise self.unknown(name, "metrics")
+        return _read(self.definition.metrics.get(name))
+
+    def attribute(self, entity: str, name: str) -> Attribute:
+        """What events teach about an entity."""
+        attributes = self.definition.entities.get(entity, {})
+        if name in attributes:
+            return attributes[name]
+        if self.findings.is_broken("entities", entity):
+            raise Broken
+        advice = suggestion(name, attributes, f"attributes of `{entity}`")
+        if not attributes:
+            advice = f"Add it: `entities: {{{entity}: {{{name}: {{is: …, from: event.entity}}}}}}`."
+        raise Refusal("unknown-attribute", f"`{entity}` has no attribute `{name}`", advice)
+
+    def entities(self) -> list[str]:
+        """Every entity that some event carries the id of."""
+        events = self.definition.events.values()
+        return list(dict.fromkeys(entity for event in events for entity in event.ids))
+
+    def check_entity(self, name: str) -> None:
+        """Refuse an entity that no event carries the id of."""
+        if name in self.entities():
+            return
+        if any(self.findings.is_broken("events", event) for event in self._written["events"]):
+            raise Broken
+        advice = suggestion(name, self.entities(), "entities")
+        raise Refusal("unknown-entity", f"no event carries the id of {a(name)}", advice)
+
+    def check_carries(self, event: str, entity: str) -> None:
+        """Refuse an event that does not carry the id of an entity."""
+        if entity in self.event(event).ids:
+            return
+        if self.findings.is_broken("events", event, "ids"):
+            raise Broken
+        ids = self.event(event).ids
+        raise Refusal(
+            "missing-id",
+            f"the event `{event}` carries no id of {a(entity)}",
+            f"{suggestion(entity, ids, f'ids of `{event}`')} "
+            f"Or add it: `ids: {{{entity}: path.to.its.id}}`.",
+        )
+
+    def unknown(self, name: str, *sections: str) -> Refusal:
+        """A refusal of a name that is in none of these sections."""
+        other = self.section_of(name)
+        wanted = " or ".join(_NOUNS[section] for section in sections)
+        plural = " and ".join(sections)
+        advice = suggestion(name, self.all_of(*sections), plural)
+        if other is not None:
+            return Refusal("wrong-noun", f"`{name}` is {_NOUNS[other]}, not {wanted}", advice)
+        singular = " or ".join(section.removesuffix("s") for section in sections)
+        return Refusal(f"unknown-{sections[0][:-1]}", f"there is no {singular} `{name}`", advice)
+
+
+def _read(source: _Source | None) -> _Source:
+    if source is None:
+        raise Broken
+    return source

@@ -1,0 +1,117 @@
+"""What an aggregate looks at: an event or one of its parts, a set or one of its attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.spec.findings import Broken
+from pipeline.spec.problem import Refusal, a, suggestion
+from pipeline.spec.syntax import place_of
+
+if TYPE_CHECKING:
+    import ast
+
+    from pipeline.core.windows import Window
+    from pipeline.spec.load import DataPath
+    from pipeline.spec.names import Names
+    from pipeline.spec.syntax import Code
+
+
+@dataclass(slots=True)
+class Home:
+    """The expression that aggregates stand in.
+
+    `entity` is that of the set, None for a metric. `uses_window` tells, after reading, whether any
+    aggregate looks at the home's own window.
+    """
+
+    at: DataPath
+    code: Code
+    names: Names
+    entity: str | None
+    window: Window | None
+    is_window_broken: bool
+    uses_window: bool = False
+
+
+def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
+    """The entity of a distinct, the value of a sum or mean, None for a count.
+
+    Raises:
+        Refusal: where the event has no such part, or the function takes another one.
+        Broken: where the event has a problem of its own.
+    """
+    event, *rest = place_of(argument) or ()
+    home.names.event(event)
+    if home.entity is not None:
+        home.names.check_carries(event, home.entity)
+    if function == "size":
+        raise home.names.unknown(event, "sets")
+    with home.code.pointing_at(argument, last=True):
+        if function != "count":
+            return _known_part(home, function, event, rest)
+        if rest:
+            raise _no_part(event, rest[0])
+    return None
+
+
+def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
+    """The attribute that members are counted by, None for a size.
+
+    Raises:
+        Refusal: where the function is not for sets, or the attribute is of another entity.
+        Broken: where the set has a problem of its own.
+    """
+    name, *rest = place_of(argument) or ()
+    source = home.names.set(name)
+    if home.entity is None:
+        if function != "size" or rest:
+            advice = f"Write `size({name})` for how many members it has."
+            raise Refusal("bad-aggregate", f"`{name}` is a set, which has a size only", advice)
+        return None
+    if function != "count" or not rest:
+        raise Refusal(
+            "bad-aggregate",
+            f"`{name}` is a set; its members are counted by one of their attributes",
+            f"Write `count({name}.attribute)`, with an attribute of `{source.of}` "
+            f"that is {a(home.entity)}.",
+        )
+    with home.code.pointing_at(argument, last=True):
+        _check_attribute(home, home.entity, source.of, rest[0])
+    return rest[0]
+
+
+def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
+    source = home.names.event(event)
+    plural = "ids" if function == "distinct" else "values"
+    known = list(source.ids if function == "distinct" else source.values)
+    if rest and rest[0] in known:
+        return rest[0]
+    if home.names.findings.is_broken("events", event, plural):
+        raise Broken
+    if not rest:
+        message = f"`{function}` does not say which of the {plural} of `{event}`"
+        instead = known[0] if known else plural.removesuffix("s")
+        raise Refusal("bad-aggregate", message, f"Write `{function}({event}.{instead})`.")
+    message = f"the event `{event}` has no {plural.removesuffix('s')} `{rest[0]}`"
+    name = "unknown-entity" if function == "distinct" else "unknown-value"
+    raise Refusal(name, message, suggestion(rest[0], known, f"{plural} of `{event}`"))
+
+
+def _no_part(event: str, part: str) -> Refusal:
+    return Refusal(
+        "bad-aggregate",
+        f"`count` counts events, not `{part}` of them",
+        f"Write `count({event})`, or `distinct({event}.{part})` for how many different ones.",
+    )
+
+
+def _check_attribute(home: Home, wanted: str, of: str, name: str) -> None:
+    attribute = home.names.attribute(of, name)
+    if attribute.is_ != wanted:
+        raise Refusal(
+            "wrong-attribute",
+            f"`{name}` of {a(of)} is {a(attribute.is_)}, and this set is of `{wanted}`",
+            f"Take an attribute that is {a(wanted)}, or make this a set of `{attribute.is_}`.",
+        )

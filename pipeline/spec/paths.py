@@ -1,0 +1,86 @@
+"""Paths into a record: `properties.chart_id`, `properties["Chart ID"]`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+from pipeline.spec.problem import Refusal
+
+if TYPE_CHECKING:
+    from pipeline.core.plan import Path
+
+LENGTH_MAX: Final = 1000  # as long as an expression
+PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED: Final = re.compile(r"""\[(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\]""")
+
+
+def path_of(text: str) -> Path:
+    """The keys of a path, from the outside in.
+
+    >>> path_of('context["Group ID"].id')
+    ('context', 'Group ID', 'id')
+
+    Raises:
+        Refusal: pointing at the first character that does not belong.
+    """
+    if len(text) > LENGTH_MAX:
+        raise Refusal("bad-path", "the path is too long", f"{LENGTH_MAX} characters are the most.")
+    keys: list[str] = []
+    at = 0
+    while at < len(text):
+        quoted = _QUOTED.match(text, at)
+        plain = None if quoted else PLAIN.match(text, _after_dot(text, at))
+        if quoted:
+            keys.append(re.sub(r"\\(.)", r"\1", quoted[1] if quoted[2] is None else quoted[2]))
+        elif plain:
+            keys.append(plain.group())
+        found = quoted or plain
+        if found is None:
+            raise _refused(text, at)
+        at = found.end()
+    if not keys:
+        raise Refusal("bad-path", "the path is empty", "Write a place in the record: `userId`.")
+    return tuple(keys)
+
+
+def path_text(path: Path) -> str:
+    """A path as the definitions write it.
+
+    >>> path_text(("context", "Group ID", "id"))
+    'context["Group ID"].id'
+    """
+    parts = [
+        f".{key}" if PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
+        for key in path
+    ]
+    return "".join(parts).removeprefix(".")
+
+
+def _after_dot(text: str, at: int) -> int:
+    """Where the next plain key has to start; nowhere, when the dot before it is missing."""
+    if at == 0:
+        return 0
+    return at + 1 if text[at] == "." else len(text)
+
+
+def _refused(text: str, at: int) -> Refusal:
+    if re.match(r"\[\d+\]|\.\d", text[at:]):
+        return Refusal(
+            "bad-path",
+            "items of a list cannot be reached",
+            "A path leads through keys only: `properties.chart_id`.",
+            start=at,
+        )
+    first = max(text.rfind(mark, 0, at + 1) for mark in ".]") + 1
+    after = text.find(".", max(at, first) + 1)
+    last = len(text) if after < 0 else after
+    quoted = f"{text[:first].removesuffix('.')}[{json.dumps(text[first:last])}]{text[last:]}"
+    return Refusal(
+        "bad-path",
+        f"`{text[first:last]}` is no plain key of a path",
+        f"Put a key that is more than letters, digits and `_` in quotes: `{quoted}`.",
+        start=first,
+        end=max(last, first + 1),
+    )

@@ -1,0 +1,366 @@
+"""What a definition may contain: the file's schema, and nothing of its meaning.
+
+The description of each field is shown under a problem with it, and in editors by way of
+`definitions/schema.json`; it says what to write to someone who has read nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from pipeline.spec.fields import (
+    ENVELOPES,
+    NUMBER_MAX,
+    Amount,
+    Baseline,
+    Duration,
+    ExpressionText,
+    Name,
+    PathText,
+    Percentage,
+    RecordName,
+    Topic,
+    UnitText,
+    Weekday,
+    WindowText,
+    ZoneName,
+    one_as,
+    one_as_first,
+    one_as_list,
+    preset,
+    refused,
+)
+from pipeline.spec.problem import Refusal
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class CalendarSource(_Strict):
+    """Where and when days and weeks begin."""
+
+    zone: ZoneName = Field(
+        "UTC", description="IANA time zone of calendar windows", examples=["Europe/Berlin"]
+    )
+    week_starts: Weekday = Field(
+        "monday", description="first day of a calendar week", examples=["monday"]
+    )
+
+
+class TimeSource(_Strict):
+    """Where a record keeps its time, and how it is written."""
+
+    from_: PathText = Field(alias="from", description="path to the record's time", examples=["ts"])
+    unit: Literal["iso", "s", "ms"] = Field(
+        description="how the time is written: ISO 8601 text, or a number of s or ms since 1970",
+        examples=["ms"],
+    )
+
+
+class EnvelopeSource(_Strict):
+    """Where a record keeps its name, time and message id."""
+
+    name: PathText = Field(description="path to the record's name", examples=["event"])
+    time: Annotated[
+        TimeSource,
+        BeforeValidator(one_as("from", unit="iso"), json_schema_input_type=str | TimeSource),
+    ] = Field(
+        description="path to ISO 8601 text, or {from: path, unit: iso | s | ms}",
+        examples=["{from: ts, unit: ms}"],
+    )
+    id: PathText | None = Field(
+        None,
+        description="path to the message id; without it nothing is deduplicated",
+        examples=["uuid"],
+    )
+
+
+class Source(_Strict):
+    """Where events come from."""
+
+    topics: list[Topic] = Field(
+        description="Kafka topics", examples=["[product-events]"], min_length=1
+    )
+    envelope: Annotated[
+        EnvelopeSource,
+        BeforeValidator(preset, json_schema_input_type=Literal[*ENVELOPES] | EnvelopeSource),
+    ] = Field(
+        description=(
+            "where a record keeps its name, time and id: `segment`, or {name: …, time: …, id: …}"
+        ),
+        examples=["segment"],
+    )
+
+
+class Attribute(_Strict):
+    """Something that events teach about an entity."""
+
+    is_: Name = Field(alias="is", description="the entity that the attribute is", examples=["user"])
+    from_: str = Field(
+        alias="from",
+        description="event.entity: the id that this event carries",
+        examples=["shared.user"],
+    )
+
+
+class IdSource(_Strict):
+    """Where an id is; one of the two is given."""
+
+    first: list[PathText] | None = Field(
+        None,
+        description="paths; the first that is present",
+        examples=["[userId, anonymousId]"],
+        min_length=1,
+    )
+    together: list[PathText] | None = Field(
+        None,
+        description="paths; an id made of all of them",
+        examples=["[shop, order]"],
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> IdSource:
+        if (self.first is None) == (self.together is None):
+            raise refused(
+                Refusal(
+                    "bad-id-source",
+                    "an id is either the `first` of several paths or several `together`",
+                    "Write a path, `{first: [path, …]}` or `{together: [path, …]}`.",
+                )
+            )
+        return self
+
+
+class ValueSource(_Strict):
+    """A named value of an event."""
+
+    from_: ExpressionText = Field(
+        alias="from", description="an expression over paths", examples=["properties.ms / 1000"]
+    )
+    min: Amount | None = Field(
+        None, description="the least a number may be (0 if not given)", examples=["0"]
+    )
+    max: Amount | None = Field(
+        None, description=f"the most a number may be ({NUMBER_MAX} if not given)", examples=["3600"]
+    )
+
+
+class EventSource(_Strict):
+    """One thing that happens."""
+
+    name: Annotated[
+        list[RecordName], BeforeValidator(one_as_list, json_schema_input_type=str | list[str])
+    ] = Field(
+        description="the record's name, or a list of names", examples=["order_placed"], min_length=1
+    )
+    ids: dict[
+        Name,
+        Annotated[IdSource, BeforeValidator(one_as_first, json_schema_input_type=str | IdSource)],
+    ] = Field(
+        default_factory=dict, description="entity → path to its id", examples=["{user: userId}"]
+    )
+    values: dict[
+        Name,
+        Annotated[
+            ValueSource,
+            BeforeValidator(
+                one_as("from"), json_schema_input_type=str | float | bool | ValueSource
+            ),
+        ],
+    ] = Field(
+        default_factory=dict,
+        description="name → expression over paths",
+        examples=["{seconds: properties.ms / 1000}"],
+    )
+    where: ExpressionText | None = Field(
+        None,
+        description="a condition over paths; records that do not meet it are not this event",
+        examples=['properties.plan == "pro"'],
+    )
+
+
+class SetSource(_Strict):
+    """Which entities qualify."""
+
+    of: Name = Field(description="the entity whose members qualify", examples=["user"])
+    when: ExpressionText = Field(
+        description="comparisons of count, sum or distinct with a number, joined with and, or, not",
+        examples=["count(active) >= 1"],
+    )
+    window: WindowText | None = Field(
+        None, description="the span that the comparisons look at", examples=["trailing 7d"]
+    )
+
+
+class Between(_Strict):
+    """A range that a guardrail should stay in."""
+
+    between: list[float] = Field(
+        description="the lower and the upper bound", examples=["[0.9, 1.1]"]
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Between:
+        if len(self.between) != 2 or self.between[0] >= self.between[1]:  # noqa: PLR2004 - low, high
+            raise refused(
+                Refusal(
+                    "bad-range",
+                    "`between` takes two numbers, the lower one first",
+                    "Write `{between: [0.9, 1.1]}`.",
+                )
+            )
+        return self
+
+
+def _form(value: object) -> str:
+    return "range" if isinstance(value, dict) else "direction"
+
+
+class GuardSource(_Strict):
+    """Where a guardrail begins to be a problem."""
+
+    protects: Name = Field(
+        description="the metric that this guardrail stands beside", examples=["weekly_users"]
+    )
+    better: Annotated[
+        Annotated[Literal["lower", "higher"], Tag("direction")] | Annotated[Between, Tag("range")],
+        Discriminator(_form),
+    ] = Field(description="lower, higher, or {between: [low, high]}", examples=["lower"])
+    baseline: Baseline | None = Field(
+        None,
+        description="what the value is held against: previous(duration) or fixed(number)",
+        examples=["previous(7d)"],
+    )
+    warn: Percentage = Field(
+        description="how far from the baseline it turns yellow", examples=["3%"]
+    )
+    breach: Percentage = Field(
+        description="how far from the baseline it turns red", examples=["5%"]
+    )
+    min_samples: int = Field(
+        0, description="with fewer samples the verdict is unknown", examples=["500"], ge=0
+    )
+    hold: Duration = Field("0s", description="how long before someone is called", examples=["10m"])
+    severity: Literal["page", "ticket"] = Field(
+        "ticket",
+        description="page wakes someone, ticket waits for the morning",
+        examples=["ticket"],
+    )
+    owner: str | None = Field(None, description="who is called", examples=["support-platform"])
+    runbook: str | None = Field(
+        None,
+        description="the page that says what to do",
+        examples=["https://example.org/runbooks/tickets"],
+    )
+
+
+class MetricSource(_Strict):
+    """A number of the tree."""
+
+    label: str | None = Field(None, description="the name people read", examples=["Weekly users"])
+    definition: str = Field(
+        "", description="what it means, in a sentence", examples=["Users active within a week."]
+    )
+    role: Literal["north_star", "input", "guardrail", "result", "reference"] = Field(
+        "reference",
+        description="what it is for: north_star, input, guardrail, result or reference",
+        examples=["input"],
+    )
+    facet: Literal["breadth", "depth", "frequency", "efficiency"] | None = Field(
+        None,
+        description="what an input says about use: breadth, depth, frequency or efficiency",
+        examples=["breadth"],
+    )
+    value: ExpressionText = Field(
+        description="arithmetic over count, sum, mean, distinct, size, other metrics and numbers",
+        examples=["size(weekly_users)"],
+    )
+    window: WindowText | None = Field(
+        None,
+        description="the span that count, sum, mean and distinct look at",
+        examples=["trailing 7d"],
+    )
+    unit: UnitText = Field(
+        "",
+        description="ratio (a share from 0 to 1), seconds, a currency (EUR), or a plural noun",
+        examples=["users"],
+        validate_default=False,
+    )
+    owner: str | None = Field(None, description="the team that answers for it", examples=["core"])
+    inputs: dict[Name, Literal["formula", "hypothesis"]] = Field(
+        default_factory=dict,
+        description="metric → formula (arithmetic, checked) or hypothesis (believed)",
+        examples=["{new_users: hypothesis}"],
+    )
+    formula: ExpressionText | None = Field(
+        None,
+        description="an expression over the formula inputs that must equal the value",
+        examples=["customers * orders_per_customer"],
+    )
+    guard: GuardSource | None = Field(
+        None, description="the limits of a guardrail", examples=["{protects: …, better: lower, …}"]
+    )
+
+
+class Definition(_Strict):
+    """One product: what arrives, who qualifies, what is measured, what must not get worse."""
+
+    version: Literal[1] = Field(description="the version of the language: 1", examples=["1"])
+    product: Name = Field(description="the product's name, snake_case", examples=["insight_suite"])
+    label: str | None = Field(None, description="the name people read", examples=["Insight Suite"])
+    game: Literal["attention", "transaction", "productivity"] | None = Field(
+        None,
+        description="what the product is about: attention, transaction or productivity",
+        examples=["productivity"],
+    )
+    calendar: CalendarSource = Field(
+        default_factory=CalendarSource,
+        description="zone and first day of the week, for calendar windows",
+        examples=["{zone: Europe/Berlin, week_starts: monday}"],
+    )
+    source: Source = Field(
+        description="where events come from: topics and envelope",
+        examples=["{topics: [product-events], envelope: segment}"],
+    )
+    entities: dict[Name, dict[Name, Attribute]] = Field(
+        default_factory=dict,
+        description="entity → what events teach about it",
+        examples=["{chart: {owner: {is: user, from: shared.user}}}"],
+    )
+    events: dict[Name, EventSource] = Field(
+        description="what happens: name → which records, ids, values",
+        examples=["{active: {name: page_viewed, ids: {user: userId}}}"],
+        min_length=1,
+    )
+    sets: dict[Name, SetSource] = Field(
+        default_factory=dict,
+        description="which entities qualify",
+        examples=["{weekly_users: {of: user, when: count(active) >= 1, window: trailing 7d}}"],
+    )
+    metrics: dict[Name, MetricSource] = Field(
+        description="the numbers; exactly one has the role north_star",
+        examples=["{users: {role: north_star, value: size(weekly_users)}}"],
+        min_length=1,
+    )
+
+
+def json_schema() -> str:
+    """The JSON Schema of a definition, as committed in `definitions/schema.json`."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Definition.model_json_schema(by_alias=True),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,226 @@
+"""Sets: conditions over memories, level by level."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from decimal import localcontext
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.plan import (
+    ENTITY_ITSELF,
+    MICROS,
+    AllHeld,
+    AnyHeld,
+    AtLeast,
+    Condition,
+    EntitySet,
+    NotHeld,
+    RollUp,
+)
+from pipeline.spec.findings import Broken
+from pipeline.spec.order import ordered
+from pipeline.spec.problem import Refusal, a
+from pipeline.spec.syntax import LENGTH_MAX, operator
+from pipeline.spec.thresholds import check_number, check_open, compared, number_of
+from pipeline.spec.written import read_with_calls
+
+if TYPE_CHECKING:
+    from pipeline.core.windows import Window
+    from pipeline.spec.aggregate import Aggregate
+    from pipeline.spec.names import Names
+    from pipeline.spec.tables import Tables
+    from pipeline.spec.written import Written
+
+_ANYTHING: Final = AtLeast(0, None, 1)  # in place of a comparison that has a problem
+_FLIPPED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def read_sets(names: Names) -> dict[str, Written]:
+    """The conditions of all sets that can be read."""
+    found = {}
+    for name, source in names.definition.sets.items():
+        at = ("sets", name, "of")
+        with names.findings.catching(at):
+            names.check_entity(source.of)
+            written = read_with_calls(names, ("sets", name, "when"), source.of)
+            if written is not None:
+                found[name] = written
+    return found
+
+
+@dataclass(slots=True)
+class Sets:
+    """The sets of a definition on their way into the plan."""
+
+    tables: Tables
+    written: dict[str, Written]
+    levels: dict[str, int] = field(default_factory=dict)
+    windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
+    roll_ups: dict[str, dict[RollUp, None]] = field(default_factory=dict)
+
+    def compile(self) -> tuple[EntitySet, ...]:
+        """All sets, as written in the file; problems are reported on the way."""
+        order, circles = ordered({name: self._counted(name) for name in self.written})
+        for circle in circles:
+            self._refuse_circle(circle)
+        whens = {}
+        for name in order:
+            self._place(name)
+            whens[name] = self._condition(name, self.written[name].code.tree)
+            self._refuse_everybody(name, whens[name])
+        return tuple(self._finished(name, whens[name]) for name in self.written if name in whens)
+
+    def index(self, name: str) -> int:
+        """Where a set stands in the plan. Raises Broken for one that has a problem."""
+        if name not in self.levels:
+            raise Broken
+        return list(self.written).index(name)
+
+    def _aggregates(self, name: str) -> list[Aggregate]:
+        return list(self.written[name].calls.values())
+
+    def _counted(self, name: str) -> list[str]:
+        """The sets whose members a set counts."""
+        return [one.subject for one in self._aggregates(name) if one.is_of_set]
+
+    def _refuse_circle(self, circle: list[str]) -> None:
+        chain = ", which counts ".join(f"`{name}`" for name in [*circle[1:], circle[0]])
+        refusal = Refusal(
+            "set-circle",
+            f"`{circle[0]}` counts {chain}: a circle",
+            "A set can only count sets that do without it; take one of them out.",
+        )
+        self.tables.names.findings.refuse(("sets", circle[0], "when"), refusal)
+
+    def _place(self, name: str) -> None:
+        """Give a set its level and its windows; those it counts have theirs."""
+        counted = [one for one in self._counted(name) if one in self.levels]
+        self.levels[name] = max((self.levels[one] + 1 for one in counted), default=0)
+        own = [one.window for one in self._aggregates(name) if one.window is not None]
+        below = [window for one in counted for window in self.windows[one]]
+        self.windows[name] = tuple(dict.fromkeys([*own, *below]))
+
+    def _condition(self, name: str, node: ast.expr) -> Condition:
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                parts = tuple(self._condition(name, value) for value in values)
+                return AllHeld(parts) if isinstance(op, ast.And) else AnyHeld(parts)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return NotHeld(self._condition(name, operand))
+        with self.tables.names.findings.catching(("sets", name, "when")):
+            return self._comparison(name, node)
+        return _ANYTHING
+
+    def _comparison(self, name: str, node: ast.expr) -> Condition:
+        written = self.written[name]
+        call, compares, right = _parts(written, node)
+        number = number_of(written.code, right)
+        if call not in written.calls:
+            raise Broken
+        aggregate = written.calls[call]
+        with written.code.pointing_at(right):
+            check_number(aggregate.function, compares, number)
+        with written.code.pointing_at(node):
+            if not self._may_be_negative(aggregate):
+                check_open(compares, number)
+        with localcontext(prec=LENGTH_MAX):
+            scaled = number * MICROS if aggregate.function == "sum" else number
+            return compared(compares, scaled, lambda least: self._at_least(name, aggregate, least))
+
+    def _may_be_negative(self, aggregate: Aggregate) -> bool:
+        if aggregate.function != "sum" or aggregate.part is None:
+            return False
+        source = self.tables.names.event(aggregate.subject).values[aggregate.part]
+        return source.min is not None and source.min < 0
+
+    def _at_least(self, name: str, aggregate: Aggregate, least: int) -> AtLeast:
+        """The condition that an aggregate's quantity is at least a whole number."""
+        if aggregate.is_of_set:
+            return AtLeast(self._tally(name, aggregate), None, least)
+        assert aggregate.window is not None
+        memories, window = self.tables.memories, aggregate.window
+        entity = self.tables.names.set(name).of
+        rows = self.tables.rows(self.levels[name], entity, self.written[name], aggregate)
+        if aggregate.function == "distinct" and aggregate.part is not None:
+            memory = memories.top_k(rows, aggregate.part, window, least)
+            return AtLeast(memory, window, least, self._left_out(name, aggregate))
+        if aggregate.function == "count" and least == 1:
+            return AtLeast(memories.last_seen(rows, window), window, least)
+        return AtLeast(memories.ledger(rows, aggregate.part, window), window, least)
+
+    def _left_out(self, name: str, aggregate: Aggregate) -> int | None:
+        entity = self.tables.names.set(name).of
+        if aggregate.other_than is None:
+            return None
+        if aggregate.other_than == entity:
+            return ENTITY_ITSELF
+        return self.tables.attribute(self.levels[name], entity, aggregate.other_than)
+
+    def _tally(self, name: str, aggregate: Aggregate) -> int:
+        """The tally of a roll-up; the counted set learns whom to count for."""
+        counted, attribute = aggregate.subject, aggregate.part
+        assert attribute is not None
+        if counted not in self.levels:
+            raise Broken
+        names = self.tables.names
+        tally = self.tables.memories.tally(
+            self.levels[name], names.set(name).of, f"{counted}.{attribute}"
+        )
+        held = self.tables.attribute(self.levels[counted], names.set(counted).of, attribute)
+        self.roll_ups.setdefault(counted, {})[RollUp(held, tally)] = None
+        return tally
+
+    def _refuse_everybody(self, name: str, when: Condition) -> None:
+        findings = self.tables.names.findings
+        if findings.is_broken("sets", name) or not _holds_for_nothing(when):
+            return
+        refusal = Refusal(
+            "set-of-everybody",
+            f"`{name}` would hold for {a(self.tables.names.set(name).of)} that did nothing",
+            "Add what brings one in, joined with `and`: `count(active) >= 1 and …`.",
+        )
+        findings.refuse(("sets", name, "when"), refusal)
+
+    def _finished(self, name: str, when: Condition) -> EntitySet:
+        return EntitySet(
+            name,
+            self.tables.names.set(name).of,
+            self.levels[name],
+            when,
+            tuple(self.roll_ups.get(name, ())),
+            self.windows[name],
+        )
+
+
+def _parts(written: Written, node: ast.expr) -> tuple[ast.Call, str, ast.expr]:
+    """The aggregate, operator and number of a comparison."""
+    code = written.code
+    match node:
+        case ast.Compare(left=ast.Call() as call, ops=[op], comparators=[right]) if not isinstance(
+            op, ast.In | ast.NotIn
+        ):
+            return call, operator(op), right
+        case ast.Compare(left=left, ops=[op], comparators=[ast.Call() as call]):
+            spelled = operator(op)
+            turned = f"{code.written(call)} {_FLIPPED.get(spelled, spelled)} {code.written(left)}"
+            advice = f"Turn it round: `{turned}`."
+        case ast.Call():
+            advice = f"Compare it with a number: `{code.written(node)} >= 1`."
+        case _:
+            advice = "Write `count(event) >= 1`, `sum(event.value) > 60` or the like."
+    message = "a condition of a set compares an aggregate with a number"
+    raise code.refusal(node, "bad-comparison", message, advice)
+
+
+def _holds_for_nothing(condition: Condition) -> bool:
+    """Whether a condition holds when every quantity is 0."""
+    match condition:
+        case AtLeast(threshold=threshold):
+            return threshold <= 0
+        case NotHeld(condition=inner):
+            return not _holds_for_nothing(inner)
+        case AllHeld(conditions=conditions):
+            return all(_holds_for_nothing(one) for one in conditions)
+        case AnyHeld(conditions=conditions):
+            return any(_holds_for_nothing(one) for one in conditions)

@@ -1,0 +1,171 @@
+"""Durations, windows, shares and baselines: the little texts of a definition."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from pipeline.core.plan import Fixed, Previous
+from pipeline.core.windows import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    SECOND_MS,
+    Calendar,
+    Trailing,
+    Unit,
+    Window,
+)
+from pipeline.spec.problem import Refusal, nearest
+
+WEEKDAYS: Final = (
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+DURATION_MAX_MS: Final = 400 * DAY_MS  # a year and a month, so that years can be compared
+_UNITS: Final = {
+    "ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS,
+}  # fmt: skip
+_DURATION: Final = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
+_CALENDAR: Final = re.compile(r"(last )?calendar (day|week|month|quarter)")
+_SHARE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?%")
+_BASELINE: Final = re.compile(r"(previous|fixed)\((.*)\)")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """What calendar windows need to know of the product."""
+
+    name: str
+    week_starts: int  # 0 is Monday
+
+
+def duration_ms(text: str) -> int:
+    """A duration in milliseconds.
+
+    >>> duration_ms("90s")
+    90000
+
+    Raises:
+        Refusal: for anything but a whole number with a unit, up to 400 days.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise Refusal(
+            "bad-duration",
+            f"`{text}` is no duration",
+            "Write a whole number and a unit (ms, s, m, h, d or w) without a space: `90s`, `7d`.",
+        )
+    size_ms = int(found[1]) * _UNITS[found[2]]
+    if size_ms > DURATION_MAX_MS:
+        raise Refusal("bad-duration", f"`{text}` is longer than 400 days", "Write at most `400d`.")
+    return size_ms
+
+
+def window_of(text: str, zone: Zone) -> Window:
+    """A window as the definitions write it.
+
+    Raises:
+        Refusal: for anything that is no window, or a trailing one not of 1 s to 400 d.
+    """
+    calendar = _CALENDAR.fullmatch(text)
+    if calendar:
+        return Calendar(Unit(calendar[2]), zone.name, zone.week_starts, last=bool(calendar[1]))
+    if not text.startswith("trailing "):
+        raise Refusal(
+            "bad-window",
+            f"`{text}` is no window",
+            "Write `trailing 7d`, `calendar week`, or `last calendar week` "
+            "(day, week, month or quarter).",
+        )
+    return Trailing(_trailing_ms(text.removeprefix("trailing "), len("trailing ")))
+
+
+def _trailing_ms(text: str, at: int) -> int:
+    """The size of a trailing window; `at` is where it stands in the text of the whole."""
+    try:
+        return _seconds_ms(text)
+    except Refusal as refusal:
+        refusal.start, refusal.end = at, at + len(text)
+        raise
+
+
+def _seconds_ms(text: str) -> int:
+    size_ms = duration_ms(text)
+    if size_ms < SECOND_MS or size_ms % SECOND_MS:
+        raise Refusal(
+            "bad-duration",
+            f"`{text}` is not of whole seconds",
+            "Write at least `1s`, and no fractions of a second.",
+        )
+    return size_ms
+
+
+def share_of(text: str) -> float:
+    """A percentage as a share.
+
+    >>> share_of("5%")
+    0.05
+
+    Raises:
+        Refusal: for anything but a percentage.
+    """
+    if not _SHARE.fullmatch(text):
+        raise Refusal(
+            "bad-percentage",
+            f"`{text}` is no percentage",
+            "Write how far the value may be from its baseline: `3%`, `0.5%`.",
+        )
+    return float(Decimal(text.removesuffix("%")) / 100)
+
+
+def baseline_of(text: str) -> Fixed | Previous:
+    """What a guardrail is held against.
+
+    Raises:
+        Refusal: for anything but `previous(duration)` and `fixed(number other than 0)`.
+    """
+    found = _BASELINE.fullmatch(text)
+    if found and found[1] == "previous":
+        return Previous(_trailing_ms(found[2], found.start(2)))
+    if not found or not _NUMBER.fullmatch(found[2].strip()):
+        raise Refusal(
+            "bad-baseline",
+            f"`{text}` is no baseline",
+            "Write `previous(7d)` for the metric's own value a week ago, or `fixed(0.02)`.",
+        )
+    value = float(found[2])
+    if value == 0:
+        raise Refusal(
+            "bad-baseline",
+            "a baseline of 0 can never be judged: no share of it is more than nothing",
+            "Write the value that is normal, such as `fixed(0.02)`, or `previous(7d)`.",
+        )
+    return Fixed(value)
+
+
+def zone_of(text: str) -> ZoneInfo:
+    """A time zone by its IANA name.
+
+    Raises:
+        Refusal: for a name that the time zone database does not have.
+    """
+    if text not in _zones():
+        raise Refusal("unknown-zone", f"there is no time zone `{text}`", _zone_advice(text))
+    return ZoneInfo(text)
+
+
+def _zone_advice(text: str) -> str:
+    zones = sorted(_zones())
+    city = next((name for name in zones if name.endswith(f"/{text}")), None)
+    near = city or nearest(text, zones)
+    return f"Did you mean `{near}`?" if near else "Write an IANA name such as `Europe/Berlin`."
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,117 @@
+"""What a metric rests on: from its value back to the records, by index into the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.core.plan import (
+    ENTITY_ITSELF,
+    AllHeld,
+    AnyHeld,
+    AtLeast,
+    Calculation,
+    Condition,
+    Constant,
+    Formula,
+    NotHeld,
+    OfMetric,
+    OfTerm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Indexes into the tuples of a plan, each in ascending order."""
+
+    metrics: tuple[int, ...]
+    terms: tuple[int, ...]
+    sets: tuple[int, ...]
+    memories: tuple[int, ...]
+    feeds: tuple[int, ...]
+    events: tuple[int, ...]
+
+
+def trace(plan: Plan, metric: int) -> Trace:
+    """Everything that decides the value of a metric; the metric itself comes first of all."""
+    metrics = _metrics(plan, metric)
+    values = [plan.metrics[one].value for one in metrics]
+    terms = {leaf.term for value in values for leaf in leaves(value) if isinstance(leaf, OfTerm)}
+    sets = _sets(plan, [plan.terms[term].set for term in terms])
+    memories = {index for term in terms if (index := plan.terms[term].memory) is not None}
+    memories |= _memories(plan, sets)
+    feeds = {feed for one in memories if (feed := plan.memories[one].feed) is not None}
+    events = {plan.feeds[feed].event for feed in feeds}
+    found = (metrics, terms, sets, memories, feeds, events)
+    return Trace(*(tuple(sorted(indexes)) for indexes in found))
+
+
+def leaves(formula: Formula) -> Iterator[OfTerm | OfMetric | Constant]:
+    """The terms, metrics and numbers of a formula, from left to right."""
+    if isinstance(formula, Calculation):
+        yield from leaves(formula.left)
+        yield from leaves(formula.right)
+    else:
+        yield formula
+
+
+def comparisons(condition: Condition) -> Iterator[AtLeast]:
+    """The comparisons of a set's condition, from left to right."""
+    match condition:
+        case AtLeast():
+            yield condition
+        case NotHeld(condition=inner):
+            yield from comparisons(inner)
+        case AllHeld(conditions=parts) | AnyHeld(conditions=parts):
+            for part in parts:
+                yield from comparisons(part)
+
+
+def _metrics(plan: Plan, metric: int) -> set[int]:
+    found, waiting = {metric}, [metric]
+    while waiting:
+        for leaf in leaves(plan.metrics[waiting.pop()].value):
+            if isinstance(leaf, OfMetric) and leaf.metric not in found:
+                found.add(leaf.metric)
+                waiting.append(leaf.metric)
+    return found
+
+
+def _sets(plan: Plan, starts: list[int | None]) -> set[int]:
+    found: set[int] = set()
+    waiting = [start for start in starts if start is not None]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting.extend(_counted(plan, one))
+    return found
+
+
+def _counted(plan: Plan, one: int) -> list[int]:
+    """The sets whose members a set counts."""
+    read = {comparison.memory for comparison in comparisons(plan.sets[one].when)}
+    return [
+        at
+        for at, other in enumerate(plan.sets)
+        if any(roll_up.tally in read for roll_up in other.roll_ups)
+    ]
+
+
+def _memories(plan: Plan, sets: set[int]) -> set[int]:
+    """The memories that decide who is in these sets, and for whom their members count."""
+    read = [one for index in sets for one in comparisons(plan.sets[index].when)]
+    found = {one.memory for one in read}
+    attributes = {
+        roll_up.attribute
+        for index in sets
+        for roll_up in plan.sets[index].roll_ups
+        if roll_up.tally in found
+    }
+    left_out = {one.leave_out for one in read if one.leave_out not in (None, ENTITY_ITSELF)}
+    return found | attributes | {one for one in left_out if one is not None}

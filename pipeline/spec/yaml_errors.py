@@ -1,0 +1,94 @@
+"""ruamel.yaml's complaints in our words, at the place that has to be mended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.spec.problem import Refusal
+
+if TYPE_CHECKING:
+    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.events import ScalarEvent
+
+# What the complaint contains -> what is wrong, what to write. The first that fits is taken.
+_WORDS: Final = (
+    ("'\\t'", "a tab where only spaces can stand", "Indent with spaces."),
+    (
+        "cannot start any token",
+        "no value can start with this character",
+        'Put the value in quotes: "…".',
+    ),
+    (
+        "unknown escape character",
+        "an escape that YAML does not know",
+        "Within double quotes write a backslash as `\\\\`, or use single quotes.",
+    ),
+    (
+        "could not find expected ':'",
+        "a line without a `: ` that belongs to no value",
+        "Write `name: value`, or indent it as part of the value above.",
+    ),
+    (
+        "expected <block end>",
+        "this does not belong to what stands above it",
+        "Check the indentation: keys of one mapping start in the same column.",
+    ),
+)
+_UNKNOWN: Final = ("this is no YAML", "Check quotes, brackets and indentation around here.")
+
+
+def explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> Refusal:
+    """A refusal for an error of the YAML scanner or parser.
+
+    Args:
+        error: what it said.
+        text: the whole file; the refusal's offsets are into it.
+        last: the event of the last scalar before, None if there was none.
+    """
+    said = f"{error.context or ''} {error.problem or ''}"
+    at = error.problem_mark.index if error.problem_mark else 0
+    opened = error.context_mark.index if error.context_mark else at
+    if "unexpected end of stream" in said:
+        return _at(opened, text, "the quote that is opened here is never closed", "Close it.")
+    if "expected ',' or" in said:
+        return _in_brackets(text, opened, at)
+    if "mapping values are not allowed" in said:
+        return _key_in_value(text, at)
+    if last is not None and last.style in ("'", '"') and not text[last.end_mark.index : at].strip():
+        return _after_quote(text, last.start_mark.index, at)
+    message, advice = next((words for key, *words in _WORDS if key in said), _UNKNOWN)
+    return _at(at, text, message, advice)
+
+
+def _at(at: int, text: str, message: str, advice: str) -> Refusal:
+    start = min(at, max(len(text) - 1, 0))
+    return Refusal("yaml-syntax", message, advice, start=start, end=start + 1)
+
+
+def _in_brackets(text: str, opened: int, at: int) -> Refusal:
+    if "\n" in text[opened:at]:
+        message = f"the `{text[opened]}` that is opened here is never closed"
+        return _at(opened, text, message, "Close it: every `[` needs its `]`, every `{` its `}`.")
+    advice = "Separate the entries with `, `; a text that contains `,` `[` `]` `{` or `}` "
+    message = "an entry in brackets goes on where it should end"
+    return _at(at, text, message, f"{advice}needs quotes.")
+
+
+def _key_in_value(text: str, at: int) -> Refusal:
+    """A colon where the value before it goes on: two keys in a line, or a crooked indentation."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    if ": " in line:
+        advice = "Put a text that contains `: ` in quotes."
+        return _at(at, text, "a second `: ` within one value", advice)
+    start = at - len(line.lstrip())
+    message = "this line starts in another column than the keys it belongs to"
+    return _at(start, text, message, "Keys of one mapping start in the same column.")
+
+
+def _after_quote(text: str, opened: int, at: int) -> Refusal:
+    """Something follows a quoted text: it ended too early, or swallowed the lines up to here."""
+    if "\n" in text[opened:at]:
+        message = "the quote that is opened here is not closed in its line"
+        return _at(opened, text, message, "Close it at the end of the value.")
+    advice = "Use the other kind of quotes around the value, or double the quotes within it."
+    return _at(at, text, "the text goes on after its closing quote", advice)
