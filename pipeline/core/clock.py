@@ -27,7 +27,7 @@ HOLDS_NOBODY_BACK: Final = 1 << 62  # the watermark of a slot that is idle or ha
 class Clock:
     """Turns the watermarks of slots into ticks.
 
-    >>> clock = Clock(slots=2, tick_ms=10, steps_ms=())
+    >>> clock = Clock(slots=2, tick_ms=10, baselines=())
     >>> clock.advance(0, 25, 12), clock.advance(1, 21, 14), clock.advance(1, 40, 14)
     ([], [20], [])
     """
@@ -36,18 +36,23 @@ class Clock:
         self,
         slots: int,
         tick_ms: int,
-        steps_ms: Iterable[int],
+        baselines: Iterable[Previous],
         catch_up_ticks: int = CATCH_UP_TICKS,
     ) -> None:
         self._tick_ms = tick_ms
-        self._steps_ms = tuple(steps_ms)
+        self._baselines = tuple(baselines)
         self._catch_up_ticks = catch_up_ticks
         self._watermarks = [LONG_AGO] * slots
         self._first_ms = HOLDS_NOBODY_BACK  # before this there was nothing to see
         self._last_ms: int | None = None
 
     def advance(self, slot: int, watermark_ms: int, first_ms: int | None) -> list[int]:
-        """Take in a slot's watermark; the ticks that are due now, in order.
+        """Take in a slot's watermark; the ticks that are due now, in order."""
+        self.hear(slot, watermark_ms, first_ms)
+        return self.due()
+
+    def hear(self, slot: int, watermark_ms: int, first_ms: int | None) -> None:
+        """Take in a slot's watermark.
 
         `first_ms` is when the slot showed its first event, None before that. A slot that holds
         nobody back says `HOLDS_NOBODY_BACK`, and may come back with less.
@@ -55,6 +60,9 @@ class Clock:
         self._watermarks[slot] = watermark_ms
         if first_ms is not None:
             self._first_ms = min(self._first_ms, first_ms)
+
+    def due(self) -> list[int]:
+        """The ticks that have come due since this was asked last, in order."""
         reached = min(self._watermarks)
         if reached in (LONG_AGO, HOLDS_NOBODY_BACK):
             return []
@@ -70,14 +78,14 @@ class Clock:
         """Ticks later than `after_ms`, up to `newest_ms`."""
         if newest_ms <= after_ms:
             return []
-        present = newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms
-        steps = (*self._steps_ms, self._tick_ms) if present else self._steps_ms
-        due = {
-            tick
-            for step in steps
-            for tick in range(after_ms // step * step + step, newest_ms + 1, step)
-        }
-        return sorted(due | {newest_ms})
+        due = {newest_ms}
+        if newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms:
+            due.update(_multiples(self._tick_ms, after_ms, newest_ms))
+        for baseline in self._baselines:
+            # What lies further back than this no tick to come will look at.
+            needed_ms = max(after_ms, looks_back_to(baseline, newest_ms) - 1)
+            due.update(_multiples(baseline_step_ms(baseline.period_ms), needed_ms, newest_ms))
+        return sorted(due)
 
     def dump(self) -> dict[str, list[int]]:
         """Everything remembered, as plain facts."""
@@ -93,19 +101,20 @@ class Clock:
         self._last_ms = facts["last"][0] if facts["last"] else None
 
 
-def looked_back_on(plan: Plan) -> tuple[int, ...]:
-    """The steps, in milliseconds, of ticks that some baseline looks back on."""
-    return tuple(sorted({baseline_step_ms(baseline.period_ms) for baseline in _previous(plan)}))
+def _multiples(step_ms: int, after_ms: int, until_ms: int) -> range:
+    """Multiples of a step later than one moment, up to another."""
+    return range(after_ms // step_ms * step_ms + step_ms, until_ms + 1, step_ms)
 
 
 def with_baselines(plan: Plan, ticks: Iterable[int]) -> list[int]:
     """The ticks asked for and those that their baselines look back on, in order."""
     asked = set(ticks)
     return sorted(
-        asked | {looks_back_to(baseline, tick) for tick in asked for baseline in _previous(plan)}
+        asked | {looks_back_to(baseline, tick) for tick in asked for baseline in baselines(plan)}
     )
 
 
-def _previous(plan: Plan) -> list[Previous]:
-    baselines = [metric.guard.baseline for metric in plan.metrics if metric.guard is not None]
-    return [baseline for baseline in baselines if isinstance(baseline, Previous)]
+def baselines(plan: Plan) -> list[Previous]:
+    """The baselines of a plan that look back on earlier readings."""
+    found = [metric.guard.baseline for metric in plan.metrics if metric.guard is not None]
+    return [baseline for baseline in found if isinstance(baseline, Previous)]

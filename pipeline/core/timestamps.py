@@ -33,7 +33,8 @@ def milliseconds(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
 
 def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
     numbers = np.array([np.nan if value is None else value for value in values], np.float64)
-    scaled = numbers * (1000 if unit is TimeUnit.SECONDS else 1)
+    with np.errstate(over="ignore"):
+        scaled = numbers * (1000 if unit is TimeUnit.SECONDS else 1)
     sane = np.abs(scaled) < LATEST_MS
     return np.where(sane, np.rint(np.where(sane, scaled, 0)), BAD).astype(np.int64)
 

@@ -60,6 +60,16 @@ class LocalEngine:
         """A partition has ended: it holds nobody back any more."""
         self._watermarks[partition] = HOLDS_NOBODY_BACK
 
+    def reached_ms(self, partition: int) -> int:
+        """How far one partition has come."""
+        return self._watermarks.get(partition, LONG_AGO)
+
+    @property
+    def newest_ms(self) -> int:
+        """The newest event time of all partitions."""
+        states = self._partitions.values()
+        return max((state.newest_ms for state in states), default=LONG_AGO)
+
     def watermark_ms(self, partitions: Iterable[int]) -> int:
         """How far all of these partitions have come."""
         known = self._watermarks
@@ -102,11 +112,17 @@ class LocalEngine:
 
 
 def replay(
-    engine: LocalEngine, reader: SlotReader, ticks: Iterable[int], limit: int = 16_384
+    engine: LocalEngine,
+    reader: SlotReader,
+    ticks: Iterable[int],
+    *,
+    beyond_the_newest: bool = True,
+    limit: int = 16_384,
 ) -> Iterator[Tick]:
     """Run recorded partitions to their end; the ticks asked for, each as soon as it is due.
 
-    `limit` is how many records are asked for at a time; it changes no number.
+    Ticks later than the newest event are made too, unless `beyond_the_newest` is false. `limit` is
+    how many records are asked for at a time; it changes no number.
     """
     asked = set(ticks)
     waiting = with_baselines(engine.plan, asked)[::-1]
@@ -119,6 +135,8 @@ def replay(
         reached = engine.watermark_ms(partitions)
         while waiting and waiting[-1] <= reached:
             at = waiting.pop()
+            if not beyond_the_newest and at > engine.newest_ms:
+                return
             made = engine.evaluate(at)
             if at in asked:
                 yield made

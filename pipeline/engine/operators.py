@@ -13,7 +13,7 @@ from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
-from pipeline.core.clock import Clock, looked_back_on
+from pipeline.core.clock import Clock, baselines
 from pipeline.core.compose import Partial, merge
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.deployment import Deployment
@@ -58,7 +58,7 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         self._clock = Clock(
             steps.slots,
             steps.deployment.tick_ms,
-            looked_back_on(steps.plan),
+            baselines(steps.plan),
             steps.catch_up_ticks,
         )
         if saved is not None:
@@ -66,10 +66,10 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
 
     def on_batch(self, values: list[Message]) -> tuple[list[Keyed], bool]:
         """Take in watermarks; tell every shard what is due."""
-        due: list[int] = []
         for value in values:
             assert isinstance(value, Watermark)
-            due += self._clock.advance(value.slot, value.watermark_ms, value.first_ms)
+            self._clock.hear(value.slot, value.watermark_ms, value.first_ms)
+        due = self._clock.due()
         if not due:
             return [], self.RETAIN
         message = Due(tuple(due))

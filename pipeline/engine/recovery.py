@@ -29,9 +29,6 @@ from pipeline.core.plan import Plan
 # Grows when step ids or what they save change in a way that old state cannot be read.
 FLOW_VERSION: Final = 1
 
-# Four times the processes one may ever want; fixed when the store is made.
-PARTS: Final = 8
-
 _OWNER_ONLY: Final = 0o077
 
 
@@ -52,9 +49,10 @@ class Manifest:
     salt: str
     tick_ms: int
     dedup_horizon_ms: int
+    parts: int
 
 
-def manifest_of(plan: Plan, deployment: Deployment, slots: int) -> Manifest:
+def manifest_of(plan: Plan, deployment: Deployment, slots: int, parts: int) -> Manifest:
     """The manifest of state made now. The salt goes in as a hash of itself."""
     return Manifest(
         FLOW_VERSION,
@@ -66,6 +64,7 @@ def manifest_of(plan: Plan, deployment: Deployment, slots: int) -> Manifest:
         snapshot.digest(deployment.salt.to_bytes(8, "little")),
         deployment.tick_ms,
         deployment.dedup_horizon_ms,
+        parts,
     )
 
 
@@ -79,6 +78,7 @@ _WHAT_TO_DO: Final = {
     "slots": "set kafka.slots back, or start with an empty directory",
     "salt": "ids were hashed with another salt; set it back, or start with an empty directory",
     "tick_ms": "set time.tick back, or start with an empty directory",
+    "parts": "set engine.recovery_parts back, or start with an empty directory",
     "dedup_horizon_ms": "set time.dedup_horizon back, or start with an empty directory",
 }
 
@@ -132,7 +132,7 @@ class Store:
                 "start with an empty directory"
             )
         self._parts.mkdir(mode=0o700, exist_ok=True)
-        init_db_dir(self._parts, PARTS)
+        init_db_dir(self._parts, manifest.parts)
         half_made = self._path.with_suffix(".new")
         half_made.write_bytes(msgspec.json.format(msgspec.json.encode(asdict(manifest))))
         half_made.replace(self._path)
@@ -154,15 +154,15 @@ class Store:
                     f"the state in {self._directory} does not fit: {each.name} was {then} and is "
                     f"{now} now; {_WHAT_TO_DO[each.name]}"
                 )
-        self._check_parts()
+        self._check_parts(manifest.parts)
 
-    def _check_parts(self) -> None:
+    def _check_parts(self, expected: int) -> None:
         found = len([*self._parts.glob("part-*.sqlite3")])
-        if found != PARTS:
+        if found != expected:
             self.close()
             raise StoreRefused(
-                f"{self._parts} holds {found} of {PARTS} parts; bring the others back from a copy, "
-                "or start with an empty directory"
+                f"{self._parts} holds {found} of {expected} parts; bring the others back from a "
+                "copy, or start with an empty directory"
             )
 
     def config(self) -> RecoveryConfig:

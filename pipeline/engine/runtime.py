@@ -26,11 +26,13 @@ from pipeline.telemetry import Telemetry
 class Running:
     """How the engine runs here; nothing of it changes a number.
 
-    `store` is where state is saved, None to start anew every time. `epoch_s` is how often it is
+    `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
+    is made. `epoch_s` is how often it is
     saved, and how much is read again after a crash.
     """
 
     store: Path | None = None
+    store_parts: int = 8
     epoch_s: float = 10.0
     idle_after_s: float = 30.0
     poll_records: int = POLL_RECORDS
@@ -65,7 +67,8 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     epoch = timedelta(seconds=running.epoch_s)
     store = None
     if running.store is not None:
-        store = Store(running.store, manifest_of(plan, deployment, source.slots))
+        manifest = manifest_of(plan, deployment, source.slots, running.store_parts)
+        store = Store(running.store, manifest)
     try:
         cli_main(
             flow,

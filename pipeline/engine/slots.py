@@ -63,9 +63,32 @@ class Slots(FixedPartitionedSource[Keyed, bytes]):
         """Every slot there is: Bytewax deals them out to workers."""
         return [f"slot-{number:03d}" for number in range(self._intake.source.slots)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> Slot:  # noqa: ARG002
+    def build_part(
+        self,
+        step_id: str,  # noqa: ARG002
+        for_part: str,
+        resume_state: bytes | None,
+    ) -> StatefulSourcePartition[Keyed, bytes]:
         """Open a slot, where its snapshot left off."""
-        return Slot(self._intake, int(for_part.removeprefix("slot-")), resume_state)
+        try:
+            return Slot(self._intake, int(for_part.removeprefix("slot-")), resume_state)
+        except Exception as fault:  # noqa: BLE001 - told by `run`, when all slots have ended
+            self._intake.faults.append(fault)
+            self._intake.stop.set()
+            return _Unopened(resume_state)
+
+
+class _Unopened(StatefulSourcePartition[Keyed, bytes]):
+    """A slot that could not be opened: it ends at once, and what was saved of it stays."""
+
+    def __init__(self, saved: bytes | None) -> None:
+        self._saved = saved
+
+    def next_batch(self) -> list[Keyed]:
+        raise StopIteration
+
+    def snapshot(self) -> bytes:
+        return self._saved or pack({}, {"positions": {}, "first_ms": None})
 
 
 class Slot(StatefulSourcePartition[Keyed, bytes]):

@@ -139,6 +139,10 @@ def _options(home: Home, node: ast.Call) -> dict[str, ast.keyword]:
                 f"`{keyword.arg or '**'}` is no option of an aggregate",
                 f"{meant}The options are {listed(_OPTIONS)}.",
             )
+        if keyword.arg in options:
+            message = f"`{keyword.arg}` stands here a second time"
+            advice = "Join two conditions with `and`." if keyword.arg == "where" else "Keep one."
+            raise home.code.refusal(keyword, "bad-aggregate", message, advice)
         options[keyword.arg] = keyword
     return options
 

@@ -207,12 +207,13 @@ def _no_order(code: Code, node: ast.Compare) -> Refusal:
 
 
 def _wrong(code: Code, node: ast.expr, kind: Kind, wanted: Kind) -> Refusal:
-    return code.refusal(
-        node,
-        "kind-conflict",
-        f"`{code.written(node)}` is {called(kind)}, but {called(wanted)} is needed here",
-        "A condition needs a comparison: `seconds > 30`." if wanted is Kind.TRUTH else "",
-    )
+    advice = {
+        Kind.TRUTH: "A condition needs a comparison: `seconds > 30`.",
+        Kind.NUMBER: "Write a number, without quotes.",
+        Kind.TEXT: "Write a text, in quotes.",
+    }
+    message = f"`{code.written(node)}` is {called(kind)}, but {called(wanted)} is needed here"
+    return code.refusal(node, "kind-conflict", message, advice[wanted])
 
 
 def _negated(operand: plan.Expression) -> plan.Expression:

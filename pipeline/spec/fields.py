@@ -19,6 +19,7 @@ from pipeline.spec import spans
 from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal, nearest
 
+VERSION: Final = 1
 NAME_LENGTH_MAX: Final = 64
 NUMBER_MAX: Final = 9_007_199_254  # times a million still fits a double's 53 bits
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -91,6 +92,13 @@ def _unit_of(text: str) -> None:
         )
 
 
+def _check_version(version: int) -> int:
+    if version != VERSION:
+        message = f"this release reads version {VERSION} of the language, not {version}"
+        raise refused(Refusal("unknown-version", message, f"Write `version: {VERSION}`."))
+    return version
+
+
 def _as_text(value: object) -> object:
     """YAML reads `value: 5` as a number and `where: true` as a truth; both are expressions."""
     return str(value) if isinstance(value, int | float) else value
@@ -159,6 +167,9 @@ Baseline = Annotated[str, checked(spans.baseline_of)]
 WindowText = Annotated[str, checked(lambda text: spans.window_of(text, _ANYWHERE))]
 ExpressionText = Annotated[
     str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)
+]
+Version = Annotated[
+    int, AfterValidator(_check_version), Field(json_schema_extra={"const": VERSION})
 ]
 Amount = Annotated[float, Field(ge=-NUMBER_MAX, le=NUMBER_MAX)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
+from pipeline.core.plan import Role
+
 if TYPE_CHECKING:
     from pipeline.core.plan import Guard, Metric, Plan
 
@@ -26,7 +28,15 @@ def fingerprint(plan: Plan) -> Plan:
 def _bare(metric: Metric) -> Metric:
     guard = None if metric.guard is None else _bare_guard(metric.guard)
     return replace(
-        metric, label="", definition="", facet=None, unit="", owner=None, inputs=(), guard=guard
+        metric,
+        label="",
+        definition="",
+        role=Role.REFERENCE,
+        facet=None,
+        unit="",
+        owner=None,
+        inputs=(),
+        guard=guard,
     )
 
 

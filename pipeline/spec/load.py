@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 )
 
 from pipeline.spec.problem import Refusal
-from pipeline.spec.yaml_errors import explained
+from pipeline.spec.yaml_errors import cut_by_comma, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ NUMBER_LENGTH_MAX: Final = 64  # longer digits are text, and refused where a num
 
 DataPath = tuple[str | int, ...]
 
+_NOWHERE: Final[DataPath] = (-1,)  # of what is read over; no document has such a place
 _NULL: Final = re.compile(r"null|Null|NULL|~|")
 _TRUE: Final = re.compile(r"true|True|TRUE")
 _FALSE: Final = re.compile(r"false|False|FALSE")
@@ -125,6 +126,7 @@ class _Builder:
         self._open: list[tuple[DataPath, int, dict[str, Any] | list[Any]]] = []
         self._key: Mark | None = None  # of the mapping on top of the stack
         self._documents = 0
+        self._unclosed = 0  # brackets of an expression that a comma has cut off
 
     def build(self, events: Iterator[Any]) -> None:
         for event in events:
@@ -157,8 +159,9 @@ class _Builder:
         value = _resolved(event.value) if plain else event.value
         key = self._key or mark
         path = self._put(value, mark)
-        if value is None and path:
+        if value is None and path[:1] not in ((), _NOWHERE):
             self._refuse_empty(path, key)
+        self._note_cut(path, mark)
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         inside = self._open and isinstance(self._open[-1][2], dict)
@@ -171,6 +174,7 @@ class _Builder:
 
     def _end(self, event: MappingEndEvent | SequenceEndEvent) -> None:
         path, start, _ = self._open.pop()
+        self._unclosed = 0
         # a block collection ends where the next thing starts: what stands between is not its own
         text = self._document.text[start : event.end_mark.index].rstrip()
         self._document.values[path] = Mark(start, start + len(text))
@@ -197,9 +201,12 @@ class _Builder:
         assert key.scalar is not None
         assert isinstance(mapping, dict)
         path = (*parent, key.scalar)
+        if self._unclosed > 0:
+            self._unclosed -= key.scalar.count(")") - key.scalar.count("(")
+            return _NOWHERE
         if key.scalar in mapping:
             self._refuse_duplicate(path, key)
-            return (*path, "", len(self._document.refusals))  # marks that nothing asks for
+            return _NOWHERE
         mapping[key.scalar] = value
         self._document.keys[path] = key
         return path
@@ -214,6 +221,17 @@ class _Builder:
             end=key.end,
         )
         self._document.refusals.append((path, refusal))
+
+    def _note_cut(self, path: DataPath, mark: Mark) -> None:
+        """Refuse an expression that a comma within `{…}` has cut off; what follows is not a key."""
+        assert mark.scalar is not None
+        after = self._document.text[mark.end :].lstrip()
+        unclosed = mark.scalar.count("(") - mark.scalar.count(")")
+        if mark.style != "" or unclosed <= 0 or not after.startswith(","):
+            return
+        refusal = cut_by_comma(self._document.text.index(",", mark.end))
+        self._document.refusals.append((path, refusal))
+        self._unclosed = unclosed
 
     def _refuse_empty(self, path: DataPath, key: Mark) -> None:
         refusal = Refusal(

@@ -44,8 +44,8 @@ def of_value(
 ) -> Location:
     """Where a value stands, or the part `[start, end)` of a scalar's text.
 
-    What is not there is located at the nearest thing around it that is; a collection over several
-    lines at its key.
+    What is not there is located at the nearest thing around it that is; a block of lines at its
+    key.
     """
     while path and path not in document.values:
         path = path[:-1]
@@ -56,7 +56,7 @@ def of_value(
         return location(document.text, *_within(document.text, mark, start, end))
     if not path:
         return location(document.text, mark.start, mark.start + 1)
-    if path in document.keys and "\n" in document.text[mark.start : mark.end]:
+    if path in document.keys and document.text[mark.start] not in "[{":
         return of_key(document, path)
     return location(document.text, mark.start, mark.end)
 

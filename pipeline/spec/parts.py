@@ -52,7 +52,7 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
         if function != "count":
             return _known_part(home, function, event, rest)
         if rest:
-            raise _no_part(event, rest[0])
+            raise _no_part(home, event, rest[0])
     return None
 
 
@@ -99,12 +99,15 @@ def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
     raise Refusal(name, message, suggestion(rest[0], known, f"{plural} of `{event}`"))
 
 
-def _no_part(event: str, part: str) -> Refusal:
-    return Refusal(
-        "bad-aggregate",
-        f"`count` counts events, not `{part}` of them",
-        f"Write `count({event})`, or `distinct({event}.{part})` for how many different ones.",
-    )
+def _no_part(home: Home, event: str, part: str) -> Refusal:
+    source = home.names.event(event)
+    instead = ""
+    if part in source.ids:
+        instead = f", or `distinct({event}.{part})` for how many different ones"
+    elif part in source.values:
+        instead = f", or `sum({event}.{part})` for their sum"
+    message = f"`count` counts events, not `{part}` of them"
+    return Refusal("bad-aggregate", message, f"Write `count({event})`{instead}.")
 
 
 def _check_attribute(home: Home, wanted: str, of: str, name: str) -> None:

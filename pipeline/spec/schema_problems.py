@@ -201,7 +201,7 @@ def _out_of_bounds(at: DataPath, context: Mapping[str, Any]) -> Refusal:
 
 def _kind(given: object) -> str:
     kinds = (
-        (bool, "true or false"), (str, "text"), (int | float, "a number"), (list, "a list"),
+        (bool, "true or false"), (str, "text"), (int, "a number"), (float, "a number with a point"), (list, "a list"),
         (dict, "a mapping"),
     )  # fmt: skip
     return next((name for kind, name in kinds if isinstance(given, kind)), "nothing")

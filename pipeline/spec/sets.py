@@ -124,7 +124,7 @@ class Sets:
         with written.code.pointing_at(node):
             if not self._may_be_negative(aggregate):
                 check_open(compares, number)
-        with localcontext(prec=LENGTH_MAX):
+        with localcontext(prec=LENGTH_MAX):  # no number has more digits than that
             scaled = number * MICROS if aggregate.function == "sum" else number
             return compared(compares, scaled, lambda least: self._at_least(name, aggregate, least))
 

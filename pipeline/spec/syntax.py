@@ -55,7 +55,7 @@ _INSTEAD: Final = {
     ast.Set: ("`{…}`", 'Write a list of options in parentheses: `in ("a", "b")`.'),
     ast.Dict: ("`{…}`", 'Write a list of options in parentheses: `in ("a", "b")`.'),
 }
-_NUMBER: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)

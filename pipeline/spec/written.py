@@ -33,6 +33,8 @@ class Written:
 
 def read(findings: Findings, at: DataPath) -> Written | None:
     """Parse the expression at a data path; None where it has a problem, which is then reported."""
+    if findings.is_broken(*at):
+        return None
     mark = findings.document.values[at]
     line = findings.document.text.count("\n", 0, mark.start) + 1
     with findings.catching(at):

@@ -60,6 +60,17 @@ def explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> Re
     return _at(at, text, message, advice)
 
 
+def cut_by_comma(comma: int) -> Refusal:
+    """A refusal of the comma that ends an expression within brackets before its time."""
+    return Refusal(
+        "yaml-comma",
+        "this comma ends the text before it, because both stand within `{…}` or `[…]`",
+        "Put the whole expression in quotes: \"…\", or '…' where it has double quotes itself.",
+        start=comma,
+        end=comma + 1,
+    )
+
+
 def _at(at: int, text: str, message: str, advice: str) -> Refusal:
     start = min(at, max(len(text) - 1, 0))
     return Refusal("yaml-syntax", message, advice, start=start, end=start + 1)
@@ -69,6 +80,9 @@ def _in_brackets(text: str, opened: int, at: int) -> Refusal:
     if "\n" in text[opened:at]:
         message = f"the `{text[opened]}` that is opened here is never closed"
         return _at(opened, text, message, "Close it: every `[` needs its `]`, every `{` its `}`.")
+    comma = text.find(",", text.rfind("(", opened, at), at)
+    if text.count("(", opened, at) > text.count(")", opened, at) and comma > opened:
+        return cut_by_comma(comma)
     advice = "Separate the entries with `, `; a text that contains `,` `[` `]` `{` or `}` "
     message = "an entry in brackets goes on where it should end"
     return _at(at, text, message, f"{advice}needs quotes.")
@@ -81,6 +95,10 @@ def _key_in_value(text: str, at: int) -> Refusal:
         advice = "Put a text that contains `: ` in quotes."
         return _at(at, text, "a second `: ` within one value", advice)
     start = at - len(line.lstrip())
+    above = text[:start].rstrip().rpartition("\n")[2]
+    if ":" not in above and len(above) - len(above.lstrip()) == len(line) - len(line.lstrip()):
+        first = text.rindex(above, 0, start) + len(line) - len(line.lstrip())
+        return _at(first, text, "this line has no `: `", "Write `name: value`.")
     message = "this line starts in another column than the keys it belongs to"
     return _at(start, text, message, "Keys of one mapping start in the same column.")
 

@@ -203,12 +203,12 @@ def _comparison(draft: Draft, entity: str, *, positive: bool) -> tuple[str, bool
     if is_sum:
         least = draft.pick("0.5", "1", "2.5", "5")
         end = draft.pick(f">= {least}", f"> {least}", "> 0")
-        opposite = draft.pick(f"<= {least}", f"< {least}", "> -1")
+        opposite = draft.pick(f"<= {least}", f"< {least}")
     else:
         number = draft.pick(1, 1, 1, 2, 1, 2, 3)
         at_least = f">= {number}"
         end = draft.pick(at_least, at_least, f"> {number - 1}", "!= 0", f"== {number}")
-        opposite = draft.pick(f"<= {number}", f"< {number + 2}", "== 0", f"!= {number}", ">= 0")
+        opposite = draft.pick(f"<= {number}", f"< {number + 2}", "== 0", f"!= {number}")
     return f"{aggregate} {end if positive else opposite}", needs_window
 
 

@@ -1,0 +1,90 @@
+"""`northstar validate`: every problem of every definition, in one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+
+from pipeline.spec import Result, Severity, read_definitions
+from pipeline.spec.render import Format, rendered
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+EXIT_USAGE: Final = 2
+EXIT_INVALID: Final = 3
+
+
+def validate(
+    definitions: Annotated[
+        Path, typer.Argument(help="A definition, or a folder of definitions.", show_default=False)
+    ],
+    form: Annotated[Format, typer.Option("--format", help="How problems are written.")] = (
+        Format.TEXT
+    ),
+) -> None:
+    """Check definitions, and say what to write instead."""
+    results = results_at(definitions)
+    problems = [problem for result in results for problem in result.problems]
+    shown = rendered(problems, form)
+    if shown:
+        show(shown)
+    if form is Format.TEXT:
+        typer.echo(("\n" if shown else "") + summary(results))
+    if any(result.has_errors for result in results):
+        raise typer.Exit(EXIT_INVALID)
+
+
+def results_at(path: Path) -> tuple[Result, ...]:
+    """What came of the definitions at a path. Exits where there are none or they are unreadable."""
+    try:
+        results = read_definitions(path)
+    except OSError as error:
+        refuse(f"{path} cannot be read: {error.strerror}")
+    if not results:
+        refuse(f"{path} has no definition: write one to a file that ends in .yaml.")
+    return results
+
+
+def valid_results_at(path: Path) -> tuple[Result, ...]:
+    """The same, for a command that needs plans. Exits with the problems where one has errors."""
+    results = results_at(path)
+    broken = [result for result in results if result.has_errors]
+    if broken:
+        problems = [problem for result in broken for problem in result.problems]
+        show(rendered(problems, Format.TEXT), to_stderr=True)
+        raise typer.Exit(EXIT_INVALID)
+    return results
+
+
+def refuse(message: str) -> NoReturn:
+    """Say what cannot be done, and leave."""
+    typer.echo(message, err=True)
+    raise typer.Exit(EXIT_USAGE)
+
+
+def show(text: Text, *, to_stderr: bool = False) -> None:
+    """Print text; with colours only on a terminal, and where `NO_COLOR` is not set."""
+    Console(stderr=to_stderr, soft_wrap=True).print(text, highlight=False)
+
+
+def summary(results: tuple[Result, ...]) -> str:
+    """How many definitions were read and how many problems they have, in a line."""
+    severities = Counter(problem.severity for result in results for problem in result.problems)
+    parts = [
+        counted(severities[severity], severity) for severity in Severity if severities[severity]
+    ]
+    return f"{counted(len(results), 'definition')}: {', '.join(parts) or 'no problems'}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "error"), counted(2, "warning")
+    ('1 error', '2 warnings')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,1 @@
+"""The demo: a made-up product, its traffic, and its definition."""

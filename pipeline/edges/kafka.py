@@ -1,0 +1,86 @@
+"""Kafka as a source: every record of the topics once, and a gap is never passed over in silence.
+
+A slot has one consumer, which owns the partitions whose number is the slot's modulo the number of
+slots. One for each partition would cost six threads apiece; one for all slots of a process would
+have to sort records into queues that nobody bounds when one slot is slower than the others. Slots
+without partitions have none.
+
+Partitions of several topics are numbered in one row: the topic's place in the list times 100,000,
+and its own number. So the order of topics belongs to the saved state.
+
+Positions come from the engine's saved state and from nowhere else. What is committed to the
+consumer group is for tools that show lag.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from pipeline.edges.kafka_reader import KafkaReader
+from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, REFRESH_S, Watch
+from pipeline.settings import KafkaSettings
+from pipeline.telemetry import Telemetry
+
+
+class KafkaSource:
+    """The topics of a cluster, cut into slots.
+
+    Partitions are looked for every `refresh_s` while at least one slot is open.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        telemetry: Telemetry,
+        refresh_s: float = REFRESH_S,
+    ) -> None:
+        self._settings = settings
+        self._topics = tuple(topics)
+        self._telemetry = telemetry
+        self._refresh_s = refresh_s
+        self._lock = threading.Lock()
+        self._watch: Watch | None = None
+        self._open = 0
+
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return self._settings.slots
+
+    def partition_name(self, partition: int) -> tuple[str, str]:
+        """Topic and partition of a number, as telemetry's labels."""
+        place, number = divmod(partition, PARTITIONS_PER_TOPIC)
+        return self._topics[place], str(number)
+
+    def open(self, slot: int, positions: Mapping[int, int]) -> KafkaReader:
+        """Open a slot. Waits for the cluster's answers, some seconds at most.
+
+        Raises:
+            UnreachableError: The cluster does not answer.
+            DataLossError: A position is not in the log any more.
+        """
+        watch = self._watched()
+        try:
+            return KafkaReader(
+                self._settings, watch, slot, positions, self._telemetry, self._released
+            )
+        except BaseException:
+            self._released()
+            raise
+
+    def _watched(self) -> Watch:
+        with self._lock:
+            if self._watch is None:
+                self._watch = Watch(self._settings, self._topics, self._refresh_s)
+            self._open += 1
+            return self._watch
+
+    def _released(self) -> None:
+        """A slot is closed; with the last one, nobody watches for partitions any more."""
+        with self._lock:
+            self._open -= 1
+            if not self._open and self._watch is not None:
+                self._watch.close()
+                self._watch = None

@@ -1,0 +1,170 @@
+"""librdkafka as we set it up, and what it says in words of one line."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.edges.faults import AuthFailedError, UnreachableError
+from pipeline.layers import SettingProblem, SettingsError
+from pipeline.settings import KafkaSettings
+
+REACHABLE_TIMEOUT_S: Final = 10.0
+_ASK_TIMEOUT_S: Final = 0.5  # between looks at what went wrong
+ERROR_LOG_INTERVAL_S: Final = 60.0  # of one kind: a broker that is away fails twice a second
+
+# librdkafka insists on a group, even for those who never join one.
+_NO_GROUP: Final = "northstar-no-group"
+
+DEFAULTS: Final[dict[str, object]] = {
+    "client.id": "northstar",
+    # Each slot has a consumer: librdkafka's 64 MiB of read-ahead would be half a gigabyte.
+    "queued.max.messages.kbytes": 16_384,
+    # How long a full queue rests before it reads on. librdkafka's 1 s would starve us meanwhile.
+    "fetch.queue.backoff.ms": 20,
+    "reconnect.backoff.max.ms": 2_000,  # librdkafka's 10 s would be added to each broker restart
+}
+
+OURS: Final[dict[str, object]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": False,
+}
+
+# librdkafka's own errors have names with an underscore, which is no sign of privacy.
+ALL_BROKERS_DOWN: Final[int] = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
+OFFSET_GONE: Final[int] = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
+_REFUSALS: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+    }
+)
+
+log = structlog.get_logger()
+
+
+def connect(
+    settings: KafkaSettings, on_error: Callable[[KafkaError], None], **properties: object
+) -> Consumer:
+    """A consumer that nothing is assigned to yet. It does not wait for the cluster.
+
+    Raises:
+        SettingsError: librdkafka refuses a property.
+    """
+    given = {name: value.get_secret_value() for name, value in settings.properties.items()}
+    own: dict[str, Any] = {
+        **DEFAULTS,
+        **given,
+        **properties,
+        **OURS,
+        "bootstrap.servers": settings.bootstrap,
+        "group.id": settings.group or _NO_GROUP,
+        "error_cb": on_error,
+    }
+    try:
+        return Consumer(own, logger=logging.getLogger("librdkafka"))
+    except KafkaException as error:
+        text = without_secrets(error.args[0].str(), settings)
+        problem = SettingProblem("kafka.properties", "librdkafka", text)
+        raise SettingsError(problem) from None
+
+
+def check_properties(settings: KafkaSettings) -> None:
+    """Whether librdkafka takes the properties; nothing is connected to.
+
+    Raises:
+        SettingsError: It does not.
+    """
+    connect(settings, lambda _: None, log_level=0).close()
+
+
+def without_secrets(text: str, settings: KafkaSettings) -> str:
+    """The text in one line, with every property that holds a secret left out of it."""
+    for secret in settings.secrets():
+        text = text.replace(secret, "***")
+    return " ".join(text.split())
+
+
+class ErrorLog:
+    """Logs what librdkafka reports beside the records, each kind once a minute.
+
+    It goes on trying for ever, and so do we: what it cannot do for long is seen as lag.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._next_s: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take in an error."""
+        now_s = time.monotonic()
+        if now_s >= self._next_s.get(error.code(), 0.0):
+            self._next_s[error.code()] = now_s + ERROR_LOG_INTERVAL_S
+            text = without_secrets(error.str(), self._settings)
+            log.warning("kafka error", kind=error.name(), error=text)
+
+
+def is_refusal(error: KafkaError) -> bool:
+    """Whether the cluster answers and will not have us, which waiting does not change."""
+    return error.fatal() or error.code() in _REFUSALS
+
+
+def check_reachable(
+    settings: KafkaSettings, topics: Sequence[str], timeout_s: float = REACHABLE_TIMEOUT_S
+) -> None:
+    """Return when the cluster answers, has the topics, and a leader of each can be asked.
+
+    Raises:
+        UnreachableError: Not within `timeout_s`; the text is one line and says why.
+        AuthFailedError: The cluster refuses us, told as soon as it does.
+        SettingsError: librdkafka refuses a property.
+    """
+    errors: list[KafkaError] = []
+    consumer = connect(settings, errors.append, log_level=0)
+    deadline_s = time.monotonic() + timeout_s
+    missing = "no answer"
+    try:
+        while missing and time.monotonic() < deadline_s:
+            missing = _missing(consumer, topics)
+            consumer.poll(0)  # serves the errors
+            _raise_refusal(settings, errors)
+    finally:
+        consumer.close()
+    if missing:
+        causes = [error.str() for error in errors if error.code() != ALL_BROKERS_DOWN]
+        cause = without_secrets(causes[-1] if causes else missing, settings)
+        raise UnreachableError(f"Kafka at {settings.bootstrap}: {cause} ({timeout_s:g} s)")
+
+
+def _raise_refusal(settings: KafkaSettings, errors: Sequence[KafkaError]) -> None:
+    for error in filter(is_refusal, errors):
+        text = without_secrets(error.str(), settings)
+        raise AuthFailedError(f"Kafka at {settings.bootstrap} refuses us: {text}")
+
+
+def _missing(consumer: Consumer, topics: Sequence[str]) -> str:
+    """What is still missing, empty if nothing is."""
+    try:
+        for topic in topics:
+            found = consumer.list_topics(topic, timeout=_ASK_TIMEOUT_S).topics[topic]
+            if found.error is not None and is_refusal(found.error):
+                raise AuthFailedError(f"Kafka refuses us topic {topic}: {found.error.str()}")
+            if found.error is not None or not found.partitions:
+                return f"there is no topic {topic}"
+            # Brokers that tell addresses which do not lead to them are found only by asking one.
+            consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_ASK_TIMEOUT_S)
+    except KafkaException as error:
+        text: str = error.args[0].str()
+        return text
+    return ""

@@ -1,0 +1,301 @@
+"""Every kind of memory as a subject of the laws: how it is asked, and what a naive reading says.
+
+A naive reading looks through a list of all events, one at a time, at every question.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pipeline.core import memories, plan
+from pipeline.core.memories.memory import ABSENT_MICROS
+from pipeline.core.memories.periods import Periods
+from pipeline.core.plan import MemoryKind
+from pipeline.core.windows import DAY_MS, HOUR_MS, SECOND_MS, Calendar, Trailing, Unit
+
+ROWS = 4
+"""Events are drawn for this many rows."""
+
+
+class Event(NamedTuple):
+    """An event on its way to a memory."""
+
+    row: int
+    time_ms: int
+    column: int
+    visible_ms: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A memory of one kind, over one window, and its naive reading.
+
+    `windows` are those that are asked about. `answers(memory, window, tick)` and
+    `naive(events, window, tick, rows)` give one thing each, to be equal.
+    """
+
+    kind: MemoryKind
+    windows: tuple[plan.Window, ...]
+    columns: st.SearchStrategy[int] | None
+    answers: Callable[..., Any]
+    naive: Callable[..., Any]
+    column: str | None = None
+    k: int = 0
+    of_entities: bool = True
+    forgets: bool = True
+    names: tuple[str, ...] = field(default=())
+
+    @property
+    def memory(self):
+        """What the plan says of it."""
+        shared = self.kind in {MemoryKind.LAST_SEEN, MemoryKind.TOP_K}
+        calendar = isinstance(self.windows[0], Calendar) if self.windows else False
+        return plan.Memory(
+            key="memory",
+            kind=self.kind,
+            level=0,
+            entity="user" if self.of_entities else None,
+            feed=0,
+            column=self.column,
+            window=self.windows[0] if self.windows and (calendar or not shared) else None,
+            k=self.k,
+            reach_ms=max((window.reach_ms for window in self.windows), default=None),
+        )
+
+    def make(self):
+        """An empty memory, as the shards make it."""
+        return memories.make(self.memory)
+
+    def array(self, columns):
+        """Columns as the memory takes them."""
+        if self.columns is None:
+            return None
+        ids = self.kind in {MemoryKind.TOP_K, MemoryKind.ATTRIBUTE}
+        return np.array(columns, np.uint64 if ids else np.int64)
+
+    def asked(self, memory, tick_ms):
+        """All answers of a memory at a tick, after it has expired what the tick cannot see."""
+        memory.expire(tick_ms)
+        inner = memory.at(tick_ms) if isinstance(memory, Periods) else memory
+        return [self.answers(self, inner, window, tick_ms) for window in self.windows or (None,)]
+
+    def expected(self, events, tick_ms, rows):
+        """The naive reading of all of them."""
+        return [
+            [self.naive(self, of_row, window, tick_ms) for of_row in self._by_row(events, rows)]
+            for window in self.windows or (None,)
+        ]
+
+    def _by_row(self, events, rows):
+        if not self.of_entities:
+            return [events]
+        return [[event for event in events if event.row == row] for row in range(rows)]
+
+
+def inside(events, window, tick_ms):
+    """The events in a window at a tick."""
+    start, end = window.span(tick_ms)
+    return [event for event in events if start <= event.time_ms < end]
+
+
+def start_of(window, tick_ms):
+    """From when on a memory is asked; a calendar memory holds its period and nothing else."""
+    return -(2**62) if isinstance(window, Calendar) else window.span(tick_ms)[0]
+
+
+# ── one pair of functions for each kind ──────────────────────────────────────────────────────────
+
+COUNTS = range(6)
+SUMS = range(-12, 13)
+TALLIES = range(-3, 6)
+OTHERS = range(1, 6)
+
+
+def last_seen(_, memory, window, tick_ms):
+    """Whether each row was seen."""
+    return memory.at_least(start_of(window, tick_ms), 1).tolist()
+
+
+def last_seen_naive(_, events, window, tick_ms):
+    """Whether any event lies in the window."""
+    return bool(inside(events, window, tick_ms))
+
+
+def top_k(subject, memory, window, tick_ms):
+    """Every threshold that may be asked, with nobody and with everybody left out in turn."""
+    start_ms, rows = start_of(window, tick_ms), memory._rows
+    found = [memory.at_least(start_ms, threshold) for threshold in range(1, subject.k + 1)]
+    for left_out in (0, *OTHERS):
+        each = np.full(rows, left_out, np.uint64)
+        found += [memory.at_least(start_ms, threshold, each) for threshold in range(1, subject.k)]
+    return np.array(found).T.tolist()
+
+
+def top_k_naive(subject, events, window, tick_ms):
+    """The same from the set of others."""
+    others = {event.column for event in inside(events, window, tick_ms)} - {0}
+    found = [len(others) >= threshold for threshold in range(1, subject.k + 1)]
+    for left_out in (0, *OTHERS):
+        rest = len(others - {left_out})
+        found += [rest >= threshold for threshold in range(1, subject.k)]
+    return found
+
+
+def ledger(_, memory, _window, _tick_ms):
+    """Counts and sums against every threshold."""
+    counts = [memory.at_least(threshold) for threshold in COUNTS]
+    sums = [memory.sum_at_least(threshold) for threshold in SUMS]
+    return np.array(counts + sums).T.tolist()
+
+
+def ledger_naive(subject, events, window, tick_ms):
+    """The same from the events with a value."""
+    values = present(subject, inside(events, window, tick_ms))
+    counts = [len(values) >= threshold for threshold in COUNTS]
+    return counts + [sum(values) >= threshold for threshold in SUMS]
+
+
+def panes(_, memory, _window, _tick_ms):
+    """Count and sum."""
+    return [(memory.count, memory.micros)]
+
+
+def panes_naive(subject, events, window, tick_ms):
+    """The same from the events with a value."""
+    values = present(subject, inside(events, window, tick_ms))
+    return len(values), sum(values)
+
+
+def attribute(_, memory, _window, _tick_ms):
+    """Whom each row names."""
+    return memory.values.tolist()
+
+
+def attribute_naive(_, events, _window, _tick_ms):
+    """The newest, and of those of one millisecond the largest."""
+    known = [(event.time_ms, event.column) for event in events if event.column]
+    return max(known)[1] if known else 0
+
+
+def tally(_, memory, _window, _tick_ms):
+    """How many name each row, against every threshold."""
+    return np.array([memory.at_least(threshold) for threshold in TALLIES]).T.tolist()
+
+
+def tally_naive(_, events, _window, _tick_ms):
+    """The same by adding up."""
+    total = sum(event.column for event in events)
+    return [total >= threshold for threshold in TALLIES]
+
+
+def present(subject, events):
+    """The values of those events that have one; 0 each where only events are counted."""
+    if subject.columns is None:
+        return [0] * len(events)
+    return [event.column for event in events if event.column != ABSENT_MICROS]
+
+
+# ── all of them ──────────────────────────────────────────────────────────────────────────────────
+
+SHORT = Trailing(10 * SECOND_MS)  # steps of a second
+LONG = Trailing(10_000 * SECOND_MS)  # steps of ten
+TRAILING = {"trailing 10s": SHORT, "trailing 10000s": LONG}
+CALENDAR = {
+    "calendar day": Calendar(Unit.DAY, "Europe/Berlin", 0),
+    "last calendar day": Calendar(Unit.DAY, "Europe/Berlin", 0, last=True),
+    "last calendar week": Calendar(Unit.WEEK, "America/New_York", 6, last=True),
+}
+
+IDS = st.sampled_from([0, *OTHERS])
+MICROS = st.one_of(st.sampled_from([ABSENT_MICROS, 0, 1, -1]), st.integers(-4, 4))
+LARGE = st.sampled_from([ABSENT_MICROS, 9_007_199_254_000_000, -9_007_199_254_000_000, 2**32, -1])
+
+
+def each_kind():
+    """Every kind over every window that its table in `plan.Memory` allows."""
+    shared = {"trailing 10s and 20s": (SHORT, Trailing(20 * SECOND_MS))}
+    own = {name: (window,) for name, window in (TRAILING | CALENDAR).items()}
+    for name, windows in (shared | {name: (w,) for name, w in CALENDAR.items()}).items():
+        yield name, Subject(MemoryKind.LAST_SEEN, windows, None, last_seen, last_seen_naive)
+        yield name, Subject(MemoryKind.TOP_K, windows, IDS, top_k, top_k_naive, "other", 3)
+    for name, windows in own.items():
+        yield name, Subject(MemoryKind.LEDGER, windows, MICROS, ledger, ledger_naive, "value")
+        yield (
+            name,
+            Subject(
+                MemoryKind.PANES, windows, LARGE, panes, panes_naive, "value", of_entities=False
+            ),
+        )
+    counting = {name: own[name] for name in ("trailing 10s", "calendar day")}
+    for name, windows in counting.items():
+        yield f"{name}, count only", Subject(MemoryKind.LEDGER, windows, None, ledger, ledger_naive)
+        yield (
+            f"{name}, count only",
+            Subject(MemoryKind.PANES, windows, None, panes, panes_naive, of_entities=False),
+        )
+    yield "k=1", Subject(MemoryKind.TOP_K, (SHORT,), IDS, top_k, top_k_naive, "other", 1)
+    yield (
+        "for ever",
+        Subject(MemoryKind.ATTRIBUTE, (), IDS, attribute, attribute_naive, "other", forgets=False),
+    )
+    deltas = st.sampled_from([1, 1, 1, -1])
+    yield (
+        "for ever",
+        Subject(MemoryKind.TALLY, (), deltas, tally, tally_naive, "delta", forgets=False),
+    )
+
+
+SUBJECTS = {f"{subject.kind}, {name}": subject for name, subject in each_kind()}
+
+
+# ── times that matter ────────────────────────────────────────────────────────────────────────────
+
+NOON_MS = 1_743_159_600_000  # 2025-03-28 12:00 in Berlin, two days before the clocks change
+
+
+def moments(subject):
+    """Moments about the edges of the subject's windows, a few windows long."""
+    jitter = st.sampled_from([0, 0, -1, 1])
+    if subject.windows and isinstance(subject.windows[0], Calendar):
+        window = subject.windows[0]
+        unit = 7 * DAY_MS if window.unit is Unit.WEEK else DAY_MS
+        near = st.integers(0, 20).map(lambda part: NOON_MS + part * unit // 4)
+        edges = st.integers(0, 5).map(lambda part: window.start_of(NOON_MS + part * unit + HOUR_MS))
+        return st.builds(lambda at, by: at + by, st.one_of(near, edges), jitter)
+    window = subject.windows[0] if subject.windows else SHORT
+    base = NOON_MS // window.resolution_ms * window.resolution_ms
+    return st.builds(
+        lambda eighth, steps, by: (
+            base + eighth * (window.size_ms // 8) + steps * window.resolution_ms + by
+        ),
+        st.integers(0, 24),
+        st.integers(-2, 2),
+        jitter,
+    )
+
+
+def delays(subject):
+    """How much later than its time an event may become visible: mostly not at all."""
+    longest = max((window.reach_ms for window in subject.windows), default=20_000)
+    return st.one_of(st.just(0), st.just(0), st.integers(0, 2 * longest))
+
+
+def events(subject, max_size=25):
+    """Events of a few rows, some late, some at one time, some without their column."""
+    columns = st.just(0) if subject.columns is None else subject.columns
+    drawn = st.builds(
+        lambda row, time, column, delay: Event(row, time, column, time + delay),
+        st.integers(0, ROWS - 1),
+        moments(subject),
+        columns,
+        delays(subject),
+    )
+    return st.lists(drawn, max_size=max_size)
+
+
+def ticks(subject):
+    """Ticks in order, some before all events and some after."""
+    return st.lists(moments(subject), min_size=1, max_size=6, unique=True).map(sorted)

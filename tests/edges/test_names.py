@@ -1,0 +1,75 @@
+"""What is exported keeps Prometheus' conventions, by name alone."""
+
+import re
+
+import pytest
+
+from pipeline import names
+
+SERIES = {
+    value
+    for value in vars(names).values()
+    if isinstance(value, str) and value.startswith("northstar_")
+}
+LABELS = {
+    value
+    for key, value in vars(names).items()
+    if isinstance(value, str) and key.isupper() and re.fullmatch("[a-z]+", value)
+}
+
+
+def test_every_series_is_explained():
+    """Each series has its help, and help explains nothing that is not exported."""
+    assert set(names.HELP) == SERIES
+
+
+def test_series_are_lower_case_words_of_one_prefix():
+    """Names are snake_case without colons, so rules and dashboards need no quoting."""
+    assert all(re.fullmatch("northstar(_[a-z]+)+", name) for name in SERIES)
+
+
+def test_no_label_takes_a_word_that_scrapes_and_routes_use():
+    """Labels that service discovery or routing sets are not ours to set."""
+    assert len(LABELS) > 10
+    assert not LABELS & names.FORBIDDEN_LABELS
+
+
+@pytest.mark.parametrize(
+    ("unit", "family"),
+    [
+        ("ratio", "northstar_metric_ratio"),
+        ("seconds", "northstar_metric_seconds"),
+        ("EUR", "northstar_metric_amount"),
+        ("eur", "northstar_metric_value"),
+        ("users", "northstar_metric_value"),
+        ("EURO", "northstar_metric_value"),
+    ],
+)
+def test_a_metric_goes_to_the_family_of_its_unit(unit, family):
+    """One quantity and one unit for each name."""
+    assert family == names.metric_family(unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("plain", "plain"),
+        ('quoted "text" \\ here', 'quoted "text" \\ here'),
+        ("two\nlines\r", "two�lines�"),
+        ("lone \ud800 surrogate", "lone � surrogate"),
+        ("turned \u202e round", "turned � round"),
+        ("nul \x00 and \x9f", "nul � and �"),
+        ("família 👩‍🚀", "família 👩‍🚀"),
+    ],
+)
+def test_a_label_value_is_fit_for_a_scrape(text, label):
+    """What would break a scrape or fool a reader is replaced, all else stays."""
+    assert label == names.label_value(text)
+    assert names.label_value(text).encode()
+
+
+def test_a_long_label_value_is_cut():
+    """A label holds 512 characters at most and says that it was cut."""
+    assert len(names.label_value("x" * 100_000)) == names.LABEL_CHARACTERS_MAX
+    assert names.label_value("x" * 513).endswith("x…")
+    assert names.label_value("x" * 512) == "x" * 512
