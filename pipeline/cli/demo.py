@@ -21,7 +21,7 @@ from pipeline.cli.exits import Exit, leave
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, rows
-from pipeline.core.windows import HOUR_MS, RESOLUTIONS_MS, SECOND_MS
+from pipeline.core.windows import DAY_MS, HOUR_MS, RESOLUTIONS_MS, SECOND_MS
 from pipeline.demo.definition import demo_plan
 from pipeline.demo.source import Pace, TrafficSource
 from pipeline.demo.traffic import EVENTS_A_DAY, Traffic
@@ -37,6 +37,8 @@ from pipeline.terminal.view import View
 
 RATE_MIN: Final = 100.0  # below it hardly anybody would be there
 RATE_MAX: Final = 50_000_000.0  # the tables of 25 million users take 1 GB
+
+SPEED_MS_MAX: Final = 7 * DAY_MS  # an hour of it takes a demo to the end of the century
 
 _SHARDS: Final = 2  # the demo is small, and its history is read sooner with few
 _TICKS_A_SECOND: Final = 6  # of wall time; the view is drawn four times
@@ -74,7 +76,7 @@ def demo(
         ),
     ] = EVENTS_A_DAY,
     speed: Annotated[
-        str, typer.Option(help="How much event time passes in a second, as 1h.")
+        str, typer.Option(help="How much event time passes in a second, as 1h; at most 7d.")
     ] = "1h",
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same traffic.")] = 1,
     port: Annotated[
@@ -82,7 +84,7 @@ def demo(
     ] = 9_464,
 ) -> None:
     """Show a live North Star tree of a made-up product, with metrics and readings served."""
-    speed_ms = _duration_ms("--speed", speed)
+    speed_ms = min(_duration_ms("--speed", speed), SPEED_MS_MAX)
     end_ms = None if duration is None else _duration_ms("--duration", duration)
     configure(LogSettings(level=LogLevel.WARNING, format=LogFormat.CONSOLE))
     plan, telemetry, stop = demo_plan(), Telemetry(), threading.Event()

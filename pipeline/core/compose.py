@@ -22,22 +22,10 @@ from pipeline.core.plan import (
     Plan,
     TermPart,
 )
+from pipeline.core.roll import Partial
 from pipeline.core.windows import Window
 
 Number = int | float
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """One shard's part of a tick: for each term of its level, in plan order.
-
-    `counts` are events, entities or members; `micros` are sums in millionths (0 where a term has
-    none). `earliest_ms` is when the shard's partitions were first watched, or None.
-    """
-
-    counts: tuple[int, ...]
-    micros: tuple[int, ...]
-    earliest_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

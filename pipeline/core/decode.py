@@ -12,7 +12,7 @@ how records were batched.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Final
@@ -23,41 +23,24 @@ from numpy.typing import NDArray
 from pipeline.core.dedup import Dedup
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import numbers
+from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
-from pipeline.core.plan import (
-    AllOf,
-    AnyOf,
-    Arithmetic,
-    At,
-    Comparison,
-    Event,
-    Expression,
-    IdSource,
-    Kind,
-    Named,
-    Not,
-    OneOf,
-    Path,
-    Plan,
-    TimeUnit,
-    Value,
-)
-from pipeline.core.record_shape import (
-    DEPTH_MAX,
-    Ill,
-    Place,
-    RecordShape,
-    Row,
-    Unreadable,
-    Use,
-    deeper_than_allowed,
-    fits,
-)
+from pipeline.core.plan import At, IdSource, Kind, Named, Path, Plan, Value
+from pipeline.core.record_shape import Ill, Row, Unreadable, Use, fits
 from pipeline.core.records import Counts, Filtered, Reason, Records
 from pipeline.core.snapshot import Arrays
 from pipeline.core.timestamps import BAD, milliseconds
-
-RECORD_BYTES_MAX: Final = 1 << 20
+from pipeline.core.wanted import (
+    USE,
+    bearers,
+    dictionary_of,
+    leaves,
+    places_by_name,
+    record_names,
+    retentions,
+    shape_of,
+    time_place,
+)
 
 # Beyond it a double no longer holds the six decimals that sums are kept to.
 VALUE_MAX: Final = 9_007_199_254.0
@@ -66,7 +49,6 @@ VALUE_MAX: Final = 9_007_199_254.0
 LONG_AGO: Final = -(1 << 62)
 
 _UNKNOWN_NAME: Final = -1
-_USE: Final = {Kind.NUMBER: Use.NUMBER, Kind.TEXT: Use.TEXT, Kind.TRUTH: Use.TRUTH}
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.int64]
@@ -129,11 +111,11 @@ class Decoder:
         self._deployment = deployment
         self._names = {name: code for code, name in enumerate(record_names(plan))}
         self._bearers = [bearers(plan, event) for event in plan.events]
-        self._retention = _retentions(plan)
-        self._places = _places(plan)
-        self._shape = _shape(plan, self._places)
+        self._retention = retentions(plan)
+        self._places = places_by_name(plan)
+        self._shape = shape_of(plan, self._places)
         self._identity = Identity(deployment.salt)
-        self._texts = _texts(plan)
+        self._texts = dictionary_of(plan)
 
     def fresh(self) -> PartitionState:
         """The state of a partition that nothing was read from."""
@@ -146,7 +128,7 @@ class Decoder:
         envelope = self._plan.envelope
         codes, misnamed = self._codes(rows)
         ill |= misnamed
-        times = milliseconds(self._fitting(rows, *_time_place(self._plan))[0], envelope.time_unit)
+        times = milliseconds(self._fitting(rows, *time_place(self._plan))[0], envelope.time_unit)
         future = times > records.ingested_ms[at] + self._deployment.future_max_ms
         before = self._watermarks_before(times, future, state)
         known = codes != _UNKNOWN_NAME
@@ -187,7 +169,7 @@ class Decoder:
         present = [at for at, value in enumerate(values) if value]
         counts.filtered[Filtered.TOMBSTONE] += len(values) - len(present)
         given: list[Any] = [values[at] for at in present]
-        given, at = _without_hopeless(given, np.array(present, np.int64), counts)
+        given, at = without_hopeless(given, np.array(present, np.int64), counts)
         found = self._shape.read(given)
         if not {Ill, Unreadable}.isdisjoint(map(type, found)):
             return _sorted_out(found, at, counts)
@@ -329,7 +311,7 @@ class _Leaves:
         assert isinstance(leaf, At)
         if leaf not in self._known:
             found, _ = self.decoder._fitting(  # noqa: SLF001
-                self.judged.rows, leaf.path, _USE[leaf.kind]
+                self.judged.rows, leaf.path, USE[leaf.kind]
             )
             self._known[leaf] = _as_column(found, leaf.kind, self.batch.dictionary)
         return self._known[leaf]
@@ -372,62 +354,6 @@ def _settle(counts: Counts) -> None:
     counts.filtered, counts.rejected = +counts.filtered, +counts.rejected
 
 
-# ── what cannot become a row ─────────────────────────────────────────────────────────────────────
-
-
-def _without_hopeless(
-    values: list[bytes], at: NDArray[np.int64], counts: Counts
-) -> tuple[list[bytes], NDArray[np.int64]]:
-    """Leave out what is too large, no UTF-8 or too deep, before anything is parsed."""
-    sizes = np.fromiter(map(len, values), np.int64, len(values))
-    for reason, find in _HOPELESS:
-        hopeless = find(values, sizes)
-        if hopeless:
-            counts.rejected[reason] += len(hopeless)
-            stay = np.ones(len(values), np.bool_)
-            stay[hopeless] = False
-            values, sizes, at = list(compress(values, stay)), sizes[stay], at[stay]
-    return values, at
-
-
-def _too_large(_: list[bytes], sizes: NDArray[np.int64]) -> list[int]:
-    return [int(row) for row in np.flatnonzero(sizes > RECORD_BYTES_MAX)]
-
-
-def _not_utf8(values: list[bytes], _: NDArray[np.int64]) -> list[int]:
-    joined = b"\n".join(values)  # a line break between, so that halves cannot make a whole
-    if joined.isascii() or _is_utf8(joined):
-        return []
-    return [row for row, value in enumerate(values) if not _is_utf8(value)]
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _too_deep(values: list[bytes], sizes: NDArray[np.int64]) -> list[int]:
-    """Only records in which 65 openings stand close enough together are looked at one by one."""
-    text = np.frombuffer(b"".join(values), np.uint8)
-    openings = np.flatnonzero((text | 0x20) == ord("{"))  # "[" and "{" differ in that bit
-    if len(openings) <= DEPTH_MAX:
-        return []
-    close = openings[DEPTH_MAX:] - openings[:-DEPTH_MAX] < sizes.max()
-    suspects = np.unique(np.searchsorted(np.cumsum(sizes), openings[:-DEPTH_MAX][close], "right"))
-    return [int(row) for row in suspects if deeper_than_allowed(values[row])]
-
-
-_Find = Callable[[list[bytes], NDArray[np.int64]], list[int]]
-_HOPELESS: Final[tuple[tuple[Reason, _Find], ...]] = (
-    (Reason.TOO_LARGE, _too_large),
-    (Reason.INVALID_JSON, _not_utf8),
-    (Reason.TOO_DEEP, _too_deep),
-)
-
-
 def _sorted_out(
     found: list[Row | Ill | Unreadable], at: NDArray[np.int64], counts: Counts
 ) -> tuple[list[Row], Flags, NDArray[np.int64]]:
@@ -436,94 +362,3 @@ def _sorted_out(
     found = list(compress(found, read))
     ill = np.array([isinstance(row, Ill) for row in found], np.bool_)
     return [row.row if isinstance(row, Ill) else row for row in found], ill, at[read]
-
-
-# ── what a plan reads ────────────────────────────────────────────────────────────────────────────
-
-
-def record_names(plan: Plan) -> tuple[str, ...]:
-    """All names of records that are some event, in order of first mention; codes are places."""
-    return tuple(dict.fromkeys(name for event in plan.events for name in event.record_names))
-
-
-def bearers(plan: Plan, event: Event) -> Flags:
-    """Which record names, by code, may be this event."""
-    return np.array([name in event.record_names for name in record_names(plan)], np.bool_)
-
-
-def places(event: Event) -> frozenset[Place]:
-    """Every place that a record is read at for this event."""
-    ids = {(path, Use.ID) for _, source in event.ids for path in source.paths}
-    expressions = [value.expression for value in event.values]
-    expressions += [] if event.where is None else [event.where]
-    values = {(leaf.path, _USE[leaf.kind]) for each in expressions for leaf in leaves(each)}
-    return frozenset(ids | values)
-
-
-def leaves(expression: Expression) -> Iterator[At]:
-    """The places of the record that an expression looks at."""
-    if isinstance(expression, At):
-        yield expression
-    for part in _parts(expression):
-        yield from leaves(part)
-
-
-def _parts(expression: Expression) -> Iterable[Expression]:
-    if isinstance(expression, Arithmetic | Comparison):
-        return (expression.left, expression.right)
-    if isinstance(expression, AllOf | AnyOf):
-        return expression.operands
-    if isinstance(expression, Not):
-        return (expression.operand,)
-    return (expression.item,) if isinstance(expression, OneOf) else ()
-
-
-def _places(plan: Plan) -> dict[str, frozenset[Place]]:
-    """Every place that a record of each name is read at, beside its name and time."""
-    by_name: dict[str, frozenset[Place]] = {}
-    id_place = frozenset() if plan.envelope.id is None else {(plan.envelope.id, Use.ID)}
-    for event in plan.events:
-        for name in event.record_names:
-            by_name[name] = by_name.get(name, frozenset()) | places(event) | id_place
-    return by_name
-
-
-def _time_place(plan: Plan) -> Place:
-    iso = plan.envelope.time_unit is TimeUnit.ISO
-    return plan.envelope.time, Use.TEXT if iso else Use.NUMBER
-
-
-def _shape(plan: Plan, by_name: Mapping[str, frozenset[Place]]) -> RecordShape:
-    return RecordShape(plan.envelope.name, _time_place(plan), by_name)
-
-
-def _retentions(plan: Plan) -> NDArray[np.int64]:
-    """How late a record of each name may be and still matter, in milliseconds."""
-    forever = np.iinfo(np.int64).max
-    longest: Mapping[str, int] = {
-        name: max(
-            forever if event.retention_ms is None else event.retention_ms
-            for event in plan.events
-            if name in event.record_names
-        )
-        for name in record_names(plan)
-    }
-    return np.array([*longest.values()], np.int64)
-
-
-def _texts(plan: Plan) -> dict[Any, int]:
-    """The start of a batch's dictionary: the texts that the plan compares with. None is -1."""
-    conditions = [event.where for event in plan.events] + [feed.where for feed in plan.feeds]
-    found = dict.fromkeys(text for each in conditions if each is not None for text in texts(each))
-    return {None: -1, **{text: code for code, text in enumerate(found, start=1)}}
-
-
-def texts(expression: Expression) -> Iterator[str]:
-    """The texts that an expression compares with."""
-    if isinstance(expression, OneOf):
-        yield from (option for option in expression.options if isinstance(option, str))
-    value = getattr(expression, "value", None)
-    if isinstance(value, str):
-        yield value
-    for part in _parts(expression):
-        yield from texts(part)

@@ -15,12 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.decode import EventBatch, bearers
+from pipeline.core.decode import EventBatch
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MICROS, At, Feed, IdSource, Named, Plan
 from pipeline.core.records import Counts, Filtered
+from pipeline.core.wanted import bearers
 
 _SHARD_BITS: Final = np.uint64(32)  # the low half of a hash chooses its slot in the index
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipeline.core.compose import Number, Partial, Reading, compose
+from pipeline.core.compose import Number, Reading, compose
 from pipeline.core.judge import History, Verdict, judge
 from pipeline.core.plan import Plan
+from pipeline.core.roll import Partial
 
 
 @dataclass(frozen=True, slots=True)

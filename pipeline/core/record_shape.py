@@ -19,8 +19,6 @@ import msgspec
 from pipeline.core.plan import Path
 from pipeline.core.records import Reason
 
-DEPTH_MAX: Final = 64
-
 
 class Use(StrEnum):
     """What a place of the record is read as."""
@@ -240,31 +238,3 @@ def _filled(branch: _Branch, record: dict[str, Any]) -> Row:
         elif any(fits(value, use) for use in child.uses):
             fields[branch.name_of(key)] = value
     return branch.struct(**fields)
-
-
-def deeper_than_allowed(value: bytes) -> bool:
-    """Whether objects and arrays of a JSON text are nested more than `DEPTH_MAX` levels.
-
-    >>> deeper_than_allowed(b"[" * 65 + b"]" * 65), deeper_than_allowed(b'{"a": "[[[["}')
-    (True, False)
-    """
-    depth, in_text, escaped = 0, False, False
-    for byte in value:
-        if in_text:
-            in_text = escaped or byte != _QUOTE
-            escaped = byte == _BACKSLASH and not escaped
-        elif byte == _QUOTE:
-            in_text = True
-        elif byte in _OPENING:
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        elif byte in _CLOSING:
-            depth -= 1
-    return False
-
-
-_QUOTE: Final = ord('"')
-_BACKSLASH: Final = ord("\\")
-_OPENING: Final = b"[{"
-_CLOSING: Final = b"]}"

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import memories, plan as plans
-from pipeline.core.compose import Partial
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows, joined
@@ -31,10 +30,8 @@ from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
 from pipeline.core.plan import ENTITY_ITSELF, Plan
 from pipeline.core.snapshot import Arrays, pack, unpack
-from pipeline.core.windows import DAY_MS, Calendar, Window
-
-# A table is cleared of vacant rows when it has doubled, and once a day of event time besides.
-_CLEAR_AT: Final = 1 << 12
+from pipeline.core.table import Table
+from pipeline.core.windows import Calendar, Window
 
 _NO_PLACES: Final = np.empty(0, np.int64)
 
@@ -47,47 +44,17 @@ class Changes:
     deltas: NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class Table:
-    """The entities of one kind in one shard: a row each.
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One shard's part of a tick: for each term of the plan, 0 where it is another level's.
 
-    `memories` by their number in the plan. `counted[set, roll-up]` is, for each row, whom its
-    membership was last counted for (0 nobody).
+    `counts` are events, entities or members; `micros` are sums in millionths (0 where a term has
+    none). `earliest_ms` is when the shard's partitions were first watched, or None.
     """
 
-    index: KeyIndex = field(default_factory=KeyIndex)
-    memories: dict[int, Memory] = field(default_factory=dict)
-    counted: dict[tuple[int, int], NDArray[np.uint64]] = field(default_factory=dict)
-    clear_at: int = _CLEAR_AT
-    cleared_ms: int = LONG_AGO
-
-    def rows_for(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The rows of entities; new ones get a row."""
-        known = len(self.index)
-        rows = self.index.rows_for(keys)
-        if len(self.index) > known:
-            for memory in self.memories.values():
-                memory.resize(len(self.index))
-            for key, counted in self.counted.items():
-                self.counted[key] = resized(counted, len(self.index), ABSENT_ID)
-        return rows
-
-    def clear(self, tick_ms: int) -> None:
-        """Give up the rows that remember nothing, if it is time to look for them."""
-        if len(self.index) < self.clear_at and tick_ms - self.cleared_ms < DAY_MS:
-            return
-        rows = len(self.index)
-        vacant = np.ones(rows, np.bool_)
-        for memory in self.memories.values():
-            vacant &= memory.vacant(tick_ms)
-        for counted in self.counted.values():
-            vacant &= counted[:rows] == ABSENT_ID
-        if vacant.any():
-            self.index.keep(~vacant)
-            for memory in self.memories.values():
-                memory.keep(~vacant)
-            self.counted = {key: array[:rows][~vacant] for key, array in self.counted.items()}
-        self.clear_at, self.cleared_ms = max(2 * len(self.index), _CLEAR_AT), tick_ms
+    counts: tuple[int, ...]
+    micros: tuple[int, ...]
+    earliest_ms: int | None
 
 
 class Shard:

@@ -35,7 +35,8 @@ WEEKEND: Final = 5
 GROWTH_A_DAY: Final = 0.003
 GROWTH_MAX: Final = 2.0  # a demo may run for years of event time; its tables are made beforehand
 
-TROUBLE_EVERY_MS: Final = 4 * DAY_MS
+# Not seven, nor a part or twice of it: a bad week would be held against another one.
+TROUBLE_EVERY_MS: Final = 5 * DAY_MS
 _TROUBLE_FIRST_MS: Final = LIVE_MS + 22 * HOUR_MS  # half a minute into a demo at its usual speed
 _TROUBLE_MS: Final = 12 * HOUR_MS
 _TROUBLE_JITTER_MS: Final = 3 * HOUR_MS
@@ -76,7 +77,7 @@ def growth(time_ms: int) -> float:
 def trouble(seed: int, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
     """How many times as many support tickets people open at these moments; 1 is as usual.
 
-    Every four days something breaks for half a day: sometimes hardly to be seen, sometimes badly.
+    Every five days something breaks for half a day: sometimes hardly to be seen, sometimes badly.
     The first time live it breaks badly, and in working hours.
     """
     cycle = (times_ms - _TROUBLE_FIRST_MS + _TROUBLE_JITTER_MS) // TROUBLE_EVERY_MS

@@ -36,7 +36,6 @@ VIEWED, QUERIED, SHARED, TICKET, SCROLLED = range(5)
 _SHARES: Final = {VIEWED: 0.675, QUERIED: 0.25, SHARED: 0.05, TICKET: 0.02, SCROLLED: 0.005}
 _SHARES_UP_TO: Final = np.cumsum([*_SHARES.values()])
 
-# Of one width where they can be, for the eye of whoever looks at the stream.
 _START: Final = (
     b'{"type":"track","event":"%b","messageId":"%%016x","timestamp":"%%bZ",'
     b'"userId":"%%016x","context":{"groupId":"%%016x"},"properties":{%b}}'
@@ -49,9 +48,16 @@ _SHAPES: Final = {
     SCROLLED: _START % (b"page_scrolled", b'"page_id":"%016x","pixels":%d'),
 }
 
-_VIEW_MS: Final = (9.8, 1.1)  # of the logarithm: the middle view is 18 s long
-_QUERY_MS: Final = (6.5, 1.4)
-_NUMBER_MAX: Final = 10_000_000
+# The number that each carries is log-normal: mean and deviation of its logarithm. A view takes 18 s
+# in the middle, a query less than one; recipients, severity and pixels are small.
+_AMOUNTS: Final = {
+    VIEWED: (9.8, 1.1),
+    QUERIED: (6.5, 1.4),
+    SHARED: (1.0, 0.6),
+    TICKET: (0.5, 0.5),
+    SCROLLED: (6.0, 1.0),
+}
+_AMOUNT_MAX: Final = 10_000_000  # a view that is left open over lunch
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +176,10 @@ def _delays(draw: np.random.Generator, many: int) -> Numbers:
 
 
 def _amounts(draw: np.random.Generator, kinds: Numbers) -> Numbers:
-    """How long a view or a query was (ms), and a small number for all else."""
-    luck = draw.standard_normal(len(kinds))
-    middles = np.array([_VIEW_MS, _QUERY_MS, (1.0, 0.6), (0.5, 0.5), (6.0, 1.0)])[kinds]
-    return np.minimum(np.exp(middles[:, 0] + middles[:, 1] * luck), _NUMBER_MAX).astype(np.int64)
+    """The number that each event carries, in milliseconds where it is a duration."""
+    mean, deviation = np.array([*_AMOUNTS.values()])[kinds].T
+    amounts = np.exp(mean + deviation * draw.standard_normal(len(kinds)))
+    return np.asarray(np.minimum(amounts, _AMOUNT_MAX), np.int64)
 
 
 def _spoilt_here_and_there(draw: np.random.Generator, values: list[bytes]) -> list[bytes | None]:

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.core.decode import RECORD_BYTES_MAX
+from pipeline.core.hopeless import RECORD_BYTES_MAX
 from pipeline.core.records import Records
 from pipeline.edges.faults import DataLossError, UnreachableError, UnreadableError
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.core.compose import Partial
 from pipeline.core.match import Rows
-from pipeline.core.roll import Changes
+from pipeline.core.roll import Changes, Partial
 
 CLOCK_KEY = "clock"
 READINGS_KEY = "readings"

@@ -14,13 +14,13 @@ from typing import Any
 from bytewax.operators import StatefulBatchLogic
 
 from pipeline.core.clock import Clock, baselines
-from pipeline.core.compose import Partial, merge
+from pipeline.core.compose import merge
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.deployment import Deployment
 from pipeline.core.judge import History, Published
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
-from pipeline.core.roll import Changes, Shard, changes_by_shard
+from pipeline.core.roll import Changes, Partial, Shard, changes_by_shard
 from pipeline.core.snapshot import pack, unpack
 from pipeline.engine.messages import (
     READINGS_KEY,

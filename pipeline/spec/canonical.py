@@ -67,5 +67,4 @@ def _bound(expression: plan.Expression) -> tuple[int, str]:  # noqa: PLR0911 - o
             return _NOT, f"not {_text(operand, _NOT)}"
         case plan.AllOf(operands=operands):
             return _AND, " and ".join(_text(operand, _NOT) for operand in operands)
-        case plan.AnyOf(operands=operands):
-            return _OR, " or ".join(_text(operand, _AND) for operand in operands)
+    return _OR, " or ".join(_text(operand, _AND) for operand in expression.operands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -57,6 +57,4 @@ def _model(kind: object) -> type[BaseModel] | None:
 
 def _inside(kind: object) -> object:
     """What the items of a list or the values of a mapping are."""
-    if get_origin(kind) is Annotated:
-        return _inside(get_args(kind)[0])
     return get_args(kind)[-1] if get_origin(kind) in (dict, list) else None

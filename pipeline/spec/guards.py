@@ -109,7 +109,8 @@ def _check_limits(names: Names, metric: str, guard: GuardSource) -> None:
             "Remove `baseline`, or write `better: lower` or `better: higher`.",
         )
         names.findings.refuse_key((*at, "baseline"), refusal)
-    if not is_range and guard.baseline is None and not names.findings.is_broken(*at):
+    is_missing = guard.baseline is None and not names.findings.is_broken(*at, "baseline")
+    if is_missing and not is_range:
         refusal = Refusal(
             "baseline-missing",
             f"nothing says what `{metric}` is held against",

@@ -37,6 +37,7 @@ NUMBER_LENGTH_MAX: Final = 64  # longer digits are text, and refused where a num
 DataPath = tuple[str | int, ...]
 
 _NOWHERE: Final[DataPath] = (-1,)  # of what is read over; no document has such a place
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NULL: Final = re.compile(r"null|Null|NULL|~|")
 _TRUE: Final = re.compile(r"true|True|TRUE")
 _FALSE: Final = re.compile(r"false|False|FALSE")
@@ -151,6 +152,7 @@ class _Builder:
             raise _refused("yaml-depth", event)
 
     def _scalar(self, event: ScalarEvent) -> None:
+        self._refuse_surrogates(event)
         mark = Mark(event.start_mark.index, event.end_mark.index, event.style or "", event.value)
         if self._open and isinstance(self._open[-1][2], dict) and self._key is None:
             self._key = mark
@@ -162,6 +164,11 @@ class _Builder:
         if value is None and path[:1] not in ((), _NOWHERE):
             self._refuse_empty(path, key)
         self._note_cut(path, mark)
+
+    def _refuse_surrogates(self, event: ScalarEvent) -> None:
+        """An escape can spell half a character, which no file and no terminal takes."""
+        if _SURROGATE.search(event.value):
+            raise _refused("yaml-surrogate", event)
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         inside = self._open and isinstance(self._open[-1][2], dict)
@@ -273,6 +280,10 @@ _UNSAFE: Final = {
     "yaml-depth": (
         f"this is nested deeper than {DEPTH_MAX} levels",
         "No part of a definition needs that; look for a bracket that is not closed.",
+    ),
+    "yaml-surrogate": (
+        "an escape of half a surrogate pair is no character",
+        "Write the character itself.",
     ),
     "yaml-key": (
         "a key has to be a plain name, not a list or a mapping",

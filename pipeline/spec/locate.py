@@ -90,9 +90,7 @@ def _offsets(text: str, mark: Mark, scalar: str) -> list[int]:
         if not character.isspace():
             at = _skip_space(text, at, mark.style)
         offsets.append(at)
-        width = _width(text, at, mark.style)
-        if not character.isspace() or text[at : at + 1].isspace() or width > 1:
-            at += width
+        at += _width(text, at, mark.style)
     return [*offsets, at]
 
 

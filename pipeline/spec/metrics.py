@@ -69,7 +69,7 @@ class Metrics:
         """The metrics whose values a metric's value or formula is made of."""
         found = self.written[name]
         codes = [one.code for one in (found.value, found.formula) if one is not None]
-        return [other for code in codes for other in names_in(code.tree)]
+        return [other.id for code in codes for other in names_in(code.tree)]
 
     def _left(self, order: list[str]) -> list[str]:
         """The metrics that no order could be found for."""
@@ -126,14 +126,14 @@ class Metrics:
                 return Constant(float(number))
             case ast.Name(id=name):
                 with found.code.pointing_at(node):
-                    return OfMetric(self._metric(name))
+                    return OfMetric(self._metric(name, may_be_term=found.at[-1] == "value"))
         raise _no_term(found, node)
 
-    def _metric(self, name: str) -> int:
+    def _metric(self, name: str, *, may_be_term: bool) -> int:
         """Where a metric stands in the plan."""
         names = self.tables.names
         section = names.section_of(name)
-        if section in ("events", "sets"):
+        if may_be_term and section in ("events", "sets"):
             function = "count" if section == "events" else "size"
             advice = f"Write `{function}({name})`."
             message = f"`{name}` is one of the {section}, and has no value of its own"
@@ -173,7 +173,11 @@ class Metrics:
     def _check_unit(self, name: str, source: MetricSource, value: Formula) -> None:
         """A share from 0 to 1 cannot be a mere count."""
         findings = self.tables.names.findings
-        if source.unit != "ratio" or findings.is_broken("metrics", name) or _may_be_ratio(value):
+        if (
+            source.unit != "ratio"
+            or findings.is_broken("metrics", name)
+            or not _is_sum_of_counts(value)
+        ):
             return
         refusal = Refusal(
             "bad-unit",
@@ -184,10 +188,10 @@ class Metrics:
         findings.refuse(("metrics", name, "unit"), refusal)
 
 
-def names_in(node: ast.expr) -> list[str]:
+def names_in(node: ast.expr) -> list[ast.Name]:
     """The names in an expression that are not part of an aggregate."""
     if isinstance(node, ast.Name):
-        return [node.id]
+        return [node]
     if isinstance(node, ast.Call):
         return []
     children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
@@ -203,15 +207,12 @@ def label_of(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _may_be_ratio(value: Formula) -> bool:
-    match value:
-        case Calculation(operator="/"):
-            return True
-        case Calculation(left=left, right=right):
-            return _may_be_ratio(left) or _may_be_ratio(right)
-        case OfTerm(part=part):
-            return part is plan.TermPart.MEAN
-    return True
+def _is_sum_of_counts(value: Formula) -> bool:
+    """Whether a value is made of counts and sums, with nothing divided."""
+    if isinstance(value, Calculation):
+        sides = _is_sum_of_counts(value.left), _is_sum_of_counts(value.right)
+        return value.operator != "/" and all(sides)
+    return isinstance(value, OfTerm) and value.part is not plan.TermPart.MEAN
 
 
 def _no_term(found: Written, node: ast.expr) -> Refusal:

@@ -74,12 +74,19 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
         raise Refusal(
             "bad-aggregate",
             f"`{name}` is a set; its members are counted by one of their attributes",
-            f"Write `count({name}.attribute)`, with an attribute of `{source.of}` "
-            f"that is {a(home.entity)}.",
+            f"Write `count({name}.{_fitting_attribute(home, source.of)})`, "
+            f"with an attribute of `{source.of}` that is {a(home.entity)}.",
         )
     with home.code.pointing_at(argument, last=True):
         _check_attribute(home, home.entity, source.of, rest[0])
     return rest[0]
+
+
+def _fitting_attribute(home: Home, of: str) -> str:
+    """An attribute that leads to the set's own entity; just the word where there is none."""
+    attributes = home.names.definition.entities.get(of, {})
+    fitting = (name for name, one in attributes.items() if one.is_ == home.entity)
+    return next(fitting, "attribute")
 
 
 def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:

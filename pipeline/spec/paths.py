@@ -73,6 +73,9 @@ def _refused(text: str, at: int) -> Refusal:
             "A path leads through keys only: `properties.chart_id`.",
             start=at,
         )
+    if re.match(r"\.(\.|$)", text[at:]) or text.startswith("."):
+        advice = "Write keys joined by single dots: `properties.chart_id`."
+        return Refusal("bad-path", "beside this dot a key is missing", advice, start=at, end=at + 1)
     first = max(text.rfind(mark, 0, at + 1) for mark in ".]") + 1
     after = text.find(".", max(at, first) + 1)
     last = len(text) if after < 0 else after

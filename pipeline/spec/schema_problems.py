@@ -200,11 +200,15 @@ def _out_of_bounds(at: DataPath, context: Mapping[str, Any]) -> Refusal:
 
 
 def _kind(given: object) -> str:
-    kinds = (
-        (bool, "true or false"), (str, "text"), (int, "a number"), (float, "a number with a point"), (list, "a list"),
-        (dict, "a mapping"),
-    )  # fmt: skip
-    return next((name for kind, name in kinds if isinstance(given, kind)), "nothing")
+    kinds = {
+        bool: "true or false",
+        str: "text",
+        int: "a number",
+        float: "a number with a point",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return kinds.get(type(given), "nothing")
 
 
 def _called(at: DataPath) -> str:

@@ -222,5 +222,4 @@ def _holds_for_nothing(condition: Condition) -> bool:
             return not _holds_for_nothing(inner)
         case AllHeld(conditions=conditions):
             return all(_holds_for_nothing(one) for one in conditions)
-        case AnyHeld(conditions=conditions):
-            return any(_holds_for_nothing(one) for one in conditions)
+    return any(_holds_for_nothing(one) for one in condition.conditions)

@@ -122,7 +122,7 @@ def parse(text: str) -> Code:
             "Give a part of it a name: a value of the event, a set or a metric.",
             start=LENGTH_MAX,
         )
-    line = re.sub(r"\s", " ", text)  # folded or literal text is one line to us
+    line = re.sub(r"[\s\x00]", " ", text)  # folded or literal text is one line to us
     stripped = line.lstrip(" ")
     lead = len(line) - len(stripped)
     if not stripped:
@@ -177,7 +177,7 @@ def _tree(text: str, stripped: str, lead: int) -> ast.expr:
             return ast.parse(stripped, mode="eval").body
     except SyntaxError as error:
         raise explained(error, text, lead) from None
-    except (RecursionError, MemoryError, ValueError):
+    except (RecursionError, MemoryError):
         raise _too_deep() from None
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.plan import (
     ENTITY_ITSELF,
-    AllHeld,
-    AnyHeld,
     AtLeast,
     Calculation,
     Condition,
@@ -62,14 +60,12 @@ def leaves(formula: Formula) -> Iterator[OfTerm | OfMetric | Constant]:
 
 def comparisons(condition: Condition) -> Iterator[AtLeast]:
     """The comparisons of a set's condition, from left to right."""
-    match condition:
-        case AtLeast():
-            yield condition
-        case NotHeld(condition=inner):
-            yield from comparisons(inner)
-        case AllHeld(conditions=parts) | AnyHeld(conditions=parts):
-            for part in parts:
-                yield from comparisons(part)
+    if isinstance(condition, AtLeast):
+        yield condition
+        return
+    parts = (condition.condition,) if isinstance(condition, NotHeld) else condition.conditions
+    for part in parts:
+        yield from comparisons(part)
 
 
 def _metrics(plan: Plan, metric: int) -> set[int]:

@@ -58,10 +58,11 @@ def _check_formula(names: Names, name: str, source: MetricSource, formula: Writt
         if parts and not names.findings.is_broken(*at):
             _refuse_lonely_inputs(names, name, parts)
         return
-    used = names_in(formula.code.tree)
-    with names.findings.catching(at):
-        for other in used:
+    used = {node.id: node for node in names_in(formula.code.tree)}
+    for other, node in used.items():
+        with names.findings.catching(at), formula.code.pointing_at(node):
             _check_part(names, other, source)
+    with names.findings.catching(at):
         unused = [part for part in parts if part not in used]
         if unused:
             raise Refusal(
@@ -75,7 +76,7 @@ def _check_formula(names: Names, name: str, source: MetricSource, formula: Writt
 
 
 def _check_part(names: Names, other: str, source: MetricSource) -> None:
-    """Refuse what is no formula input, pointing at nothing yet."""
+    """Refuse what is no formula input."""
     if source.inputs.get(other) == "formula":
         return
     if other in source.inputs:
@@ -85,7 +86,7 @@ def _check_part(names: Names, other: str, source: MetricSource) -> None:
             f"Write `{other}: formula` in `inputs`.",
         )
     if names.section_of(other) != "metrics":
-        raise names.unknown(other, "metrics")
+        return  # reported with the other names of the formula, by `metrics.py`
     raise Refusal(
         "formula-mismatch",
         f"`{other}` is in the formula, but not in `inputs`",

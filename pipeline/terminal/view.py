@@ -26,7 +26,7 @@ from pipeline.terminal.tree import TreeLines, north_star
 COLUMNS_MIN: Final = 60
 COLUMNS_MAX: Final = 120
 _QUEUE_MAX: Final = 10_000  # ticks between two drawings; the oldest go first
-_TITLE, _RATE = 11, 11  # columns
+_TITLE, _RATE = 10, 10  # columns
 _REASONS_MAX: Final = 3
 
 

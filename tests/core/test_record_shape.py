@@ -6,16 +6,7 @@ import math
 import pytest
 from hypothesis import example, given, strategies as st
 
-from pipeline.core.record_shape import (
-    DEPTH_MAX,
-    Ill,
-    RecordShape,
-    Unreadable,
-    Use,
-    deeper_than_allowed,
-    fits,
-    look_up,
-)
+from pipeline.core.record_shape import Ill, RecordShape, Unreadable, Use, fits, look_up
 from pipeline.core.records import Reason
 
 NAME, TIME = ("event",), ("timestamp",)
@@ -325,47 +316,3 @@ def test_a_place_read_in_several_ways_is_ambiguous():
     assert all(AMBIGUOUS.is_ambiguous(path) for path in [*ambiguous, ("userId",)])
     assert not any(PLAIN.is_ambiguous(path) for path, _ in names_of(PLAIN))
     assert not PLAIN.is_ambiguous(("properties",))
-
-
-# ── depth ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def deepest(text):
-    """How many arrays and objects are open at once, by a reader that knows texts."""
-    found, depth = 0, 0
-    within = False
-    characters = iter(text)
-    for character in characters:
-        if within and character == "\\":
-            next(characters, None)
-        elif character == '"':
-            within = not within
-        elif not within:
-            depth += (character in "[{") - (character in "]}")
-            found = max(found, depth)
-    return found
-
-
-@given(st.integers(DEPTH_MAX - 2, DEPTH_MAX + 2), ANYTHING, st.sampled_from(["[", '{"a":']))
-def test_depth_is_that_of_objects_and_arrays_outside_of_texts(levels, inside, opening):
-    """Brackets in texts, escaped quotes and backslashes at their ends are no levels."""
-    closing = "]" if opening == "[" else "}"
-    text = opening * levels + inside + closing * levels
-    assert (deepest(text) > DEPTH_MAX) == deeper_than_allowed(text.encode())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"[" * 64 + b"]" * 64, False),
-        (b"[" * 65 + b"]" * 65, True),
-        (b"[]" * 100, False),
-        (b'{"a": "' + b"[" * 100 + b'"}', False),
-        (b'{"a": "\\"' + b"[" * 100 + b'"}', False),
-        (b'{"a": "\\\\", "b": ' + b"[" * 64 + b"]" * 64 + b"}", True),
-        (b'{"a": "\\\\\\"' + b"{" * 100 + b'"}', False),
-    ],
-)
-def test_more_than_64_levels_are_too_deep(text, expected):
-    """64 levels are allowed, whatever stands in texts."""
-    assert expected == deeper_than_allowed(text)

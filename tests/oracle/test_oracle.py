@@ -199,7 +199,7 @@ def test_the_sides_of_a_ratio_may_have_windows_of_their_own():
 
 
 def test_arithmetic_over_metrics_passes_none_on():
-    """A metric without value makes every metric over it none; samples are the smallest."""
+    """None passes on; samples are the smallest, and of `a / 4` those of its numerator."""
     metrics = {
         "a": "count(open)",
         "b": "count(open) / count(share)",
@@ -210,7 +210,7 @@ def test_arithmetic_over_metrics_passes_none_on():
     }
     readings = run(definition(metrics), [event(0), event(0)], [1]).readings.values()
     assert [r.value for r in readings] == [2, None, 2, None, 0.5, None]
-    assert [r.samples for r in readings] == [2, 0, 2, 0, 0, 0]
+    assert [r.samples for r in readings] == [2, 0, 2, 0, 2, 0]
     assert [r.denominator for r in readings] == [None, 0, None, None, 4, None]
 
 

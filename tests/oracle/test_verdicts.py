@@ -64,18 +64,18 @@ def test_between_is_judged_by_the_nearer_bound(count, state):
 
 
 def test_the_past_is_a_baseline_once_it_was_covered():
-    """Two opens at 20, one at 10: before second 10 nothing was covered, so nothing is judged."""
-    text = guarded(better="lower", baseline="previous(10s)")
-    bodies = [event(0), event(10), event(20), event(20.5)]
-    found = run(text, bodies, [10.5, 19, 20, 21, 32])
-    assert series(found, part="state") == ["unknown", "unknown", "green", "red", "unknown"]
+    """At 60 the window was covered, at 0 it was not; at 180 there was nothing to compare with."""
+    text = guarded(better="lower", baseline="previous(1m)")
+    bodies = [event(0), event(55), event(115), event(119), event(239), event(299)]
+    found = run(text, bodies, [60, 119, 120, 240, 300])
+    assert series(found, part="state") == ["unknown", "unknown", "red", "unknown", "green"]
 
 
-def test_the_past_is_looked_up_at_the_resolution_of_its_distance():
-    """Two hours have a resolution of 5 s: at 7214 the baseline is the reading of second 10."""
+def test_the_past_is_looked_up_at_the_step_of_its_distance():
+    """Two hours have a step of a minute: at 7379 the baseline is the reading of second 120."""
     text = guarded(better="lower", baseline="previous(2h)")
-    bodies = [event(0), *[event(11)] * 5, event(7210), event(7210)]
-    assert series(run(text, bodies, [7214, 7215]), part="state") == ["red", "green"]
+    bodies = [event(0), event(115), *[event(175)] * 5, event(7375), event(7375)]
+    assert series(run(text, bodies, [7379, 7380]), part="state") == ["red", "green"]
 
 
 def test_nothing_is_judged_without_coverage_samples_or_baseline():

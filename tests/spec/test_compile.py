@@ -14,7 +14,6 @@ from pipeline.core.plan import (
     EdgeKind,
     Fixed,
     Kind,
-    MemoryKind,
     NotHeld,
     OfMetric,
     OfTerm,
@@ -210,7 +209,7 @@ def test_negative_amounts_may_be_compared_with_negative_sums(plan_with_set):
 
 
 def test_conditions_and_terms_share_memories(plan_of):
-    """One column answers for every trailing window, and for who was seen as well as for how many."""
+    """One column answers for every trailing window, for who was seen as for how many."""
     compiled = plan_of(
         sets="""\
 sets:
@@ -247,7 +246,7 @@ def test_ledgers_are_kept_by_window(plan_with_set):
 
 
 def test_calendar_windows_have_memories_of_their_own(plan_of):
-    """A running week, the last one and a month are three columns; their keys say where they begin."""
+    """A running week, the last one and a month are three columns, and say where they begin."""
     head = (
         "version: 1\nproduct: shop\nsource: {topics: [t], envelope: segment}\n"
         "calendar: {zone: Europe/Berlin, week_starts: sunday}\n"
@@ -277,7 +276,10 @@ def test_conditions_are_part_of_a_feed(plan_of):
     compiled = plan_of(
         metrics="""\
 metrics:
-  a: {role: north_star, value: "count(viewed, where=(seconds>30)) / count(viewed)", window: trailing 1h}
+  a:
+    role: north_star
+    value: count(viewed, where=(seconds>30)) / count(viewed)
+    window: trailing 1h
   b: {value: 'sum(viewed.seconds, where=seconds  > 30.0)', window: trailing 1h}
   c: {value: 'mean(viewed.seconds)', window: trailing 1h}
 """

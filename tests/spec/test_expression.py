@@ -169,6 +169,7 @@ def test_canonical_text_reads_back_as_itself(event_where, text):
         ("a == b and a > 1 and b == 'x'", "kind-conflict"),
         ("a > 1 and b == 'x' and a == b", "kind-conflict"),
         ("a == b and b == a", "kind-unknown"),
+        ("a == 'x' and b == 'x' and a == b and c > 'x'", "kind-conflict"),
         ("a + 1", "kind-conflict"),
         ("'x'", "kind-conflict"),
         ("1", "kind-conflict"),

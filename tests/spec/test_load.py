@@ -97,6 +97,8 @@ def test_scalar_of_a_collection_is_refused():
         ("{" * 500_000, "yaml-key"),
         ("- " * 500_000, "yaml-depth"),
         ("a: \x00", "yaml-character"),
+        ('a: "\\ud800"', "yaml-surrogate"),
+        ('"\\udfff": a', "yaml-surrogate"),
         ("a: \ud800", "yaml-character"),
         ("x" * (1 << 20) + "x", "yaml-too-large"),
         ("a: b: c", "yaml-syntax"),

@@ -54,7 +54,7 @@ def test_text_leaves_out_what_is_empty(problem):
 def test_caret_stands_below_tabs_and_wide_characters(problem):
     """Tabs are copied, and a wide character takes two columns."""
     lines = text_of(problem(excerpt="\tx: 日本 act", column=8, length=3)).splitlines()
-    assert lines[2] == "      | \t" + " " * 8 + "^^^"
+    assert lines[2] == "      | \t" + " " * 7 + "^^^"
     wide = text_of(problem(excerpt="x: 日本", column=4, length=2)).splitlines()
     assert wide[2] == "      |    ^^^^"
 

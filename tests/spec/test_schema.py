@@ -84,7 +84,7 @@ sets:
         metrics="""\
 metrics:
   m: {role: north_star, value: size(u) + sizes(s), unit: 5, guard: {warn: 3}}
-  n: {value: sum(ordered.c), window: trailing 1h, facet: wide}
+  n: {value: sum(viewed.c), window: trailing 1h, facet: wide}
 """,
     )
     assert [(name, line) for name, line, _ in found] == [
@@ -102,9 +102,63 @@ metrics:
         ("missing-key", 12),
         ("missing-key", 12),
         ("wrong-kind", 12),
-        ("unknown-value", 13),
         ("unknown-choice", 13),
     ]
+
+
+def test_parts_of_what_was_taken_out_are_reported(problems_of):
+    """An event whose name is wrong is gone, but what else is wrong with it is still told."""
+    events = "events:\n  ordered: {name: 5, ids: {user: 5}, x: 1}\n"
+    found = problems_of(events=events, metrics="metrics:\n  m: {role: north_star, value: 1}\n")
+    names = sorted(name for name, _, _ in found)
+    assert names == ["unknown-key", "wrong-kind", "wrong-kind"]
+
+
+def test_endless_repairs_are_given_up(problems_of, monkeypatch):
+    """Should a problem come back for ever, what was found so far is told."""
+    monkeypatch.setattr("pipeline.spec.schema_problems.PASSES_MAX", 1)
+    found = problems_of(metrics="metrics:\n  m: {role: star, value: nothing}\n")
+    assert [name for name, _, _ in found] == ["unknown-choice"]
+
+
+def test_what_rests_on_a_broken_part_is_not_complained_about(problems_of):
+    """An attribute, a value and an id that have a problem are no further problem where used."""
+    found = problems_of(
+        entities="entities:\n  order: {buyer: {is: 5, from: ordered.user}}\n",
+        events="""\
+events:
+  ordered: {name: o, ids: {user: u, order: o, Page: p}, values: {Amount: a, plan: 'x y'}}
+""",
+        sets="""\
+sets:
+  s: {of: user, when: 'count(big.buyer) >= 1', window: trailing 1d}
+  big: {of: order, when: 'distinct(ordered.page) >= 2', window: trailing 1d}
+  t: {of: user, when: 'sum(ordered.amount, where=plan == "x") >= 2', window: trailing 1d}
+  v: {of: page, when: 'count(ordered) >= 2', window: trailing 1d}
+""",
+        metrics="metrics:\n  m: {role: north_star, value: sum(ordered.amount) + size(s)}\n",
+    )
+    assert [(name, line) for name, line, _ in found] == [
+        ("wrong-kind", 5),
+        ("bad-name", 7),
+        ("bad-name", 7),
+        ("expression-syntax", 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("count(ordered) >= 9e15", "this number is too large"),
+        ("count(ordered.shop) >= 1", "`count` counts events, not `shop` of them"),
+        ("sum(viewed.seconds) >= 1 or not count(ordered) >= 1",
+         "`s` would hold for a `user` that did nothing"),
+    ],
+)  # fmt: skip
+def test_conditions_that_are_refused(problems_of, when, message):
+    """Each with its own words."""
+    sets = f"sets:\n  s: {{of: user, when: '{when}', window: trailing 1d}}\n"
+    assert message in [said for _, _, said in problems_of(sets=sets)]
 
 
 def test_misspelt_section_is_one_problem(problems_of):
@@ -155,4 +209,4 @@ metrics:
       warn: 1%
       breach: 2%
 """
-    assert [line for _, line, _ in problems_of(metrics=metrics)] == [22]
+    assert [line for _, line, _ in problems_of(metrics=metrics)] == [21]

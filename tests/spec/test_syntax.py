@@ -155,6 +155,22 @@ def test_bombs_are_refused(text):
     assert refusal_of(text)[0].name in ("expression-too-deep", "expression-syntax")
 
 
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_exhausted_parser_is_a_refusal(monkeypatch, error):
+    """Should Python's parser run out of stack all the same, the expression is too deep."""
+
+    def exhausted(*_, **__):
+        raise error
+
+    monkeypatch.setattr(ast, "parse", exhausted)
+    assert refusal_of("a")[0].name == "expression-too-deep"
+
+
+def test_null_characters_are_space():
+    """A null byte, which Python would not read, separates words."""
+    assert parse("a\x00+ b").text == "a + b"
+
+
 def test_positions_are_in_characters():
     """An accent before a node does not move its caret."""
     code = parse("  a == 'é' and b")
