@@ -42,7 +42,8 @@ class Telemetry:
     """All figures of one process.
 
     `waiting_for` names what is still missing before readings may be shown; empty means ready.
-    `caught_up_ms` is the watermark of each slot when it had read what was there at the start.
+    `slot_watermarks` is how far each slot of this process has come, and `caught_up_ms` how far it
+    was when it had read what was there at the start.
     """
 
     partitions: dict[int, PartitionFigures] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Telemetry:
     evaluated_ms: int | None = None
     ticks: int = 0
     waiting_for: set[str] = field(default_factory=set)
+    slot_watermarks: dict[int, int] = field(default_factory=dict)
     caught_up_ms: dict[int, int] = field(default_factory=dict)
 
     def partition(self, number: int) -> PartitionFigures:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.cli.demo import demo
 from pipeline.cli.explain import explain
 from pipeline.cli.replay import replay
 from pipeline.cli.run import run
+from pipeline.cli.schema import schema
 from pipeline.cli.tree import tree
 from pipeline.cli.validate import validate
 
@@ -17,5 +19,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for verb in (run, replay, validate, explain, tree):
+for verb in (demo, run, replay, validate, explain, tree, schema):
     app.command()(verb)

@@ -29,6 +29,10 @@ from pipeline.engine.source import SlotReader, Source
 from pipeline.telemetry import Telemetry
 
 POLL_RECORDS: Final = 16_384
+
+# A slot that is ahead of the others waits for them when this many rows wait for their tick: at
+# about 60 bytes each, a quarter of a gigabyte.
+PENDING_ROWS_MAX: Final = 4_000_000
 _REST: Final = timedelta(milliseconds=10)  # between polls that found nothing
 
 Keyed = tuple[str, Message]
@@ -49,6 +53,7 @@ class Intake:
     stop: Event
     idle_after_s: float = 30.0
     poll_records: int = POLL_RECORDS
+    pending_rows_max: int = PENDING_ROWS_MAX
     monotonic_s: Callable[[], float] = time.monotonic
     faults: list[Exception] = field(default_factory=list)
 
@@ -110,6 +115,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
             self._load(saved)
         self._reader: SlotReader = intake.source.open(number, self._positions)
         intake.telemetry.waiting_for.add(self._wait)
+        intake.telemetry.slot_watermarks[number] = LONG_AGO
 
     @property
     def _wait(self) -> str:
@@ -122,15 +128,23 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if self._intake.stop.is_set() or self._is_over():
             raise StopIteration
         self._tell_durable()
-        polled = self._poll()
+        polled = () if self._is_too_far_ahead() else self._poll()
         self._resting = not polled
         contributions = [self._take_in(records) for records in polled]
         watermark_ms = self._watermark_ms()
         self._note_catching_up(watermark_ms)
+        self._intake.telemetry.slot_watermarks[self._number] = watermark_ms
         if not contributions and watermark_ms == self._told_ms:
             return []
         self._told_ms = watermark_ms
         return self._messages(contributions, watermark_ms)
+
+    def _is_too_far_ahead(self) -> bool:
+        """Whether to wait for slower slots. The slowest never waits, so all move on."""
+        telemetry = self._intake.telemetry
+        if telemetry.pending_rows <= self._intake.pending_rows_max:
+            return False
+        return telemetry.slot_watermarks[self._number] > min(telemetry.slot_watermarks.values())
 
     def _poll(self) -> Sequence[Records]:
         try:
@@ -170,12 +184,13 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         )
 
     def _is_absent(self, partition: int) -> bool:
-        """Ended, or idle: nothing there, and nothing heard for long."""
+        """Ended, or idle: nothing there, and nothing heard for long, or ever."""
         if self._reader.finished(partition):
             return True
         now_s = self._intake.monotonic_s()
         silent_s = now_s - self._heard_s.setdefault(partition, now_s)
-        idle = self._reader.at_end(partition) and silent_s >= self._intake.idle_after_s
+        silent = partition not in self._states or silent_s >= self._intake.idle_after_s
+        idle = silent and self._reader.at_end(partition)
         self._intake.telemetry.partition(partition).idle = idle
         return idle
 

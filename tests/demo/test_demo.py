@@ -46,6 +46,12 @@ def start(tmp_path):
         process.wait()
 
 
+def wait_for(process, condition, what):
+    """Wait for something that a demo does while it runs."""
+    wait_until(lambda: process.poll() is not None or condition(), what, READY_S)
+    assert process.poll() is None, "it has ended"
+
+
 def address(err):
     """Where a demo says that it serves."""
     found = re.search(r"http://[\d.:]+", err.read_text())
@@ -64,10 +70,10 @@ def status(url):
 def test_the_last_readings_as_json_lines(start):
     """It serves while it runs, prints every metric once when it ends, and exits 0."""
     process, out, err = start("--duration", "6s", "--output", "json", *SMALL)
-    wait_until(lambda: address(err), "an address", READY_S)
+    wait_for(process, lambda: address(err), "an address")
     url = address(err)
     assert status(f"{url}/healthz") == (200, "ok\n")
-    wait_until(lambda: status(f"{url}/readyz")[0] == 200, "readings", READY_S)
+    wait_for(process, lambda: status(f"{url}/readyz")[0] == 200, "readings")
     served = json.loads(status(f"{url}/api/v1/readings")[1])
     scraped = status(f"{url}/metrics")[1]
 
@@ -91,7 +97,7 @@ def test_the_last_readings_as_json_lines(start):
 def test_asked_to_stop_it_ends_in_order(start, number):
     """Ctrl-C is the usual end of a demo, and no failure."""
     process, out, _ = start(*SMALL)
-    wait_until(lambda: "weekly_learning_users=" in out.read_text(), "a line", READY_S)
+    wait_for(process, lambda: "weekly_learning_users=" in out.read_text(), "a line")
 
     process.send_signal(number)
 

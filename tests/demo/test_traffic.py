@@ -98,7 +98,7 @@ def test_days_and_weeks_have_their_shape(week):
 
 
 def test_few_do_most_of_it(week):
-    """Users and charts are heavy-tailed: a tenth of them has more than half, most have little."""
+    """Users and charts are heavy-tailed: a tenth has as much as all others, most have little."""
     for of in (
         Counter(event["userId"] for event, _ in week),
         Counter(event["properties"].get("chart_id") for event, _ in week),
@@ -107,7 +107,7 @@ def test_few_do_most_of_it(week):
         sizes = sorted(of.values(), reverse=True)
 
         assert len(sizes) > 2_000
-        assert sum(sizes[: len(sizes) // 10]) > 0.5 * sum(sizes)
+        assert sum(sizes[: len(sizes) // 10]) > 0.45 * sum(sizes)
         assert sizes[len(sizes) // 2] < np.mean(sizes) / 2
 
 

@@ -34,13 +34,13 @@ SERVED = ("http://127.0.0.1:9464  /metrics  /healthz  /readyz  /api/v1/readings"
 EXPECTED = """\
  Insight Suite (demo)                                 Tue 20 Jan 2026 08:00 UTC
 ╭─ ★ North Star ───────────────────────────────────────────────────────────────╮
-│  Weekly Learning Users               2,055 users   ▲ 2.8 % on 7 days before  │
-│  ▁▁▁▁▁▂▂▂▂▂▂▃▃▃▃▃▃▃▃▃▄▄▄▄▄▄▄▄▅▅▅▅▅▅▅▅▅▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇▇▇▇████  last 10 days  │
+│  Weekly Learning Users               2,055 users   ▲ 2.9 % on 7 days before  │
+│  ▁▁▁▁▂▂▂▂▂▂▂▂▂▃▃▃▃▃▃▃▃▄▄▄▄▄▄▄▄▄▅▅▅▅▅▅▅▅▅▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇▇█████  last 10 days  │
 ╰┬─────────────────────────────────────────────────────────────────────────────╯
  ├── Activated Organisations          breadth        122 organisations ▲ 2.5 %
- ├── Learning Users per Organisation  depth         16.8 users         = 0.0 %
+ ├── Learning Users per Organisation  depth         16.8 users         ▲ 2.9 %
  ├┄┄ Broadcasted Learnings            frequency    4,168 learnings     ▲ 2.9 %
- ├┄┄ Attentive Views                  efficiency    70.3 %             ▲ 1.4 pp
+ ├┄┄ Attentive Views                  efficiency    70.3 %             ▲ 2.0 pp
  └◇─ Support Tickets per Active User  guardrail    0.172 tickets       ▲ 2.9 %
      ● GREEN  yellow above 0.200 · red above 0.240 · 7 days before 0.160
  ── formula, residual 0   ┄┄ hypothesis   ◇─ guardrail   ▲▼ on 7 days before
@@ -58,14 +58,9 @@ def tick(at_ms, part=1.0, coverage=1.0, verdict=GREEN):
     readings, verdicts = [], []
     for metric in PLAN.metrics:
         value, numerator, denominator = VALUES[metric.name]
-        whole = isinstance(value, int)
-        scaled = value if numerator == VALUES["weekly_learning_users"][0] else value * part
+        now = round(value * part) if isinstance(value, int) else value * part
         residual = 0.0 if metric.formula is not None else None
-        readings.append(
-            Reading(
-                round(scaled) if whole else scaled, numerator, denominator, 9, coverage, residual
-            )
-        )
+        readings.append(Reading(now, numerator, denominator, 9, coverage, residual))
         verdicts.append(NOT_JUDGED if metric.guard is None else verdict)
     return Tick(at_ms, tuple(readings), tuple(verdicts))
 
