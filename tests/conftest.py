@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 # Whole records and plans take long to draw, which is no fault of theirs.
 settings.register_profile(
     "ci",
-    max_examples=400,
+    max_examples=100,
     deadline=None,
     derandomize=False,
     print_blob=True,

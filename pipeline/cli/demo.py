@@ -227,12 +227,14 @@ def _end_after(duration_s: float, newest: Newest, stop: threading.Event) -> None
 
 def _watch(view: View, server: HttpServer, output: Output, stop: threading.Event) -> None:
     """Show what happens until it is time to stop, or until nobody looks any more."""
-    if output is Output.JSON:
+    console = Console(highlight=False)
+    if output is Output.JSON or not console.is_terminal:
         typer.echo(f"reading the history; serving {_served(server)[0]}", err=True)
+    if output is Output.JSON:
         stop.wait()
         return
     try:
-        show(view, Console(highlight=False), stop)
+        show(view, console, stop)
     except BrokenPipeError:
         stop.set()
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush

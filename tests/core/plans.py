@@ -1,9 +1,11 @@
 """Plans for tests of the core, compiled from definitions, and records to go with them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
+from pipeline.core.plan import Better, Fixed, Guard, Metric, Role, Term, TermKind
 from pipeline.core.records import Records
 from pipeline.core.windows import MINUTE_MS
 from pipeline.spec import Severity, read_text
@@ -124,3 +126,47 @@ def records(values, ingested_ms=AT_MS + MINUTE_MS, partition=0, first_offset=0):
         np.arange(first_offset, first_offset + len(values)),
         np.full(len(values), ingested_ms, np.int64),
     )
+
+
+# ── plans by hand, for compose and judge ─────────────────────────────────────────────────────────
+
+
+def metric(value, name="metric", **changes):
+    """A metric of this value."""
+    given = {
+        "label": "",
+        "definition": "",
+        "role": Role.REFERENCE,
+        "facet": None,
+        "unit": "things",
+        "owner": None,
+        "formula": None,
+        "inputs": (),
+        "guard": None,
+    }
+    return Metric(name=name, value=value, **(given | changes))
+
+
+def guard(**changes):
+    """A guard that is red beyond 5 % over 100 and yellow beyond 3 %."""
+    given = {
+        "protects": 0,
+        "better": Better.LOWER,
+        "low": None,
+        "high": None,
+        "baseline": Fixed(100.0),
+        "warn": 0.03,
+        "breach": 0.05,
+        "min_samples": 10,
+        "hold_ms": 0,
+        "severity": "page",
+        "owner": None,
+        "runbook": None,
+    }
+    return Guard(**(given | changes))
+
+
+def plan_of(*metrics, windows=((),)):
+    """A plan of these metrics, with a term for each tuple of windows."""
+    terms = tuple(Term(TermKind.PANES, 0, None, None, tuple(each)) for each in windows)
+    return replace(SUITE, metrics=metrics, terms=terms, sets=(), memories=(), feeds=(), events=())

@@ -74,7 +74,7 @@ class MemoryReader:
             numbers = self._luck.sample(numbers, self._luck.randint(0, len(numbers)))
         found = []
         for number in numbers:
-            size = limit if self._luck is None else self._luck.randint(1, limit)
+            size = limit if self._luck is None else self._luck.randint(0, limit)
             records = self._source.logs[number][self._at.get(number, 0) :][: min(size, limit)]
             if records:
                 found.append(as_polled(records))

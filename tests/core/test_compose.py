@@ -1,0 +1,244 @@
+"""Compose: parts add up, ratios divide last, and what is not known is None."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from pipeline.core.compose import Partial, Reading, compose, coverage, merge
+from pipeline.core.plan import Calculation, Constant, OfMetric, OfTerm, TermPart
+from pipeline.core.windows import DAY_MS, HOUR_MS, Calendar, Trailing, Unit
+from tests.core.plans import metric, plan_of
+
+TICK_MS = 100 * DAY_MS
+DAY = Trailing(DAY_MS)
+WEEK = Trailing(7 * DAY_MS)
+
+COUNT, SUM, MEAN = (OfTerm(0, part) for part in (TermPart.COUNT, TermPart.SUM, TermPart.MEAN))
+OTHER = OfTerm(1, TermPart.COUNT)
+THIRD = OfTerm(2, TermPart.COUNT)
+
+
+def minus(formula):
+    """Unary minus, as plans have it."""
+    return Calculation("-", Constant(0), formula)
+
+
+def over(left, right):
+    """A division."""
+    return Calculation("/", left, right)
+
+
+def plus(left, right):
+    """A sum."""
+    return Calculation("+", left, right)
+
+
+def read(value, counts=(8, 4, 2), micros=(6_000_000, 0, 0), earliest_ms=0, **changes):
+    """The reading of one metric over three terms."""
+    plan = plan_of(metric(value, **changes), windows=((DAY,), (DAY,), (DAY,)))
+    (found,) = compose(plan, Partial(counts, micros, earliest_ms), TICK_MS)
+    return found
+
+
+# ── merge ────────────────────────────────────────────────────────────────────────────────────────
+
+PARTS = st.builds(
+    Partial,
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    st.tuples(st.integers(), st.integers()),
+    st.none() | st.integers(0, 9),
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_parts_of_shards_add_up_in_any_order(parts):
+    """Counts and sums are added, the earliest moment is the least that is known."""
+    known = [part.earliest_ms for part in parts if part.earliest_ms is not None]
+    expected = Partial(
+        tuple(map(sum, zip(*(part.counts for part in parts), strict=True))),
+        tuple(map(sum, zip(*(part.micros for part in parts), strict=True))),
+        min(known, default=None),
+    )
+    assert all(expected == merge(order) for order in permutations(parts))
+
+
+# ── values and samples ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "samples"),
+    [
+        (COUNT, 8, 8),
+        (SUM, 6.0, 8),
+        (Constant(2.5), 2.5, 0),
+        (plus(Constant(2), Constant(3)), 5, 0),
+        (plus(COUNT, OTHER), 12, 4),
+        (Calculation("-", OTHER, COUNT), -4, 4),
+        (Calculation("*", SUM, OTHER), 24.0, 4),
+        (plus(COUNT, Constant(1)), 9, 8),
+        (minus(COUNT), -8, 8),
+        (plus(over(COUNT, OTHER), THIRD), 4.0, 2),
+        (plus(over(THIRD, OTHER), COUNT), 8.5, 2),
+        (plus(over(OTHER, Constant(2)), COUNT), 10.0, 4),
+        (minus(over(THIRD, OTHER)), -0.5, 2),
+        (plus(MEAN, Constant(1)), 1.75, 8),
+    ],
+)
+def test_values_that_are_no_ratio(value, expected, samples):
+    """Arithmetic over terms; samples are the smallest among the terms, numbers left out."""
+    assert Reading(expected, None, None, samples, 1.0, None) == read(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "samples"),
+    [
+        (MEAN, (0.75, 6.0, 8), 8),
+        (over(OTHER, COUNT), (0.5, 4, 8), 8),
+        (over(COUNT, OTHER), (2.0, 8, 4), 4),
+        (over(COUNT, plus(OTHER, THIRD)), (8 / 6, 8, 6), 2),
+        (over(OTHER, over(COUNT, THIRD)), (1.0, 4, 4.0), 2),
+        (over(over(COUNT, THIRD), OTHER), (1.0, 4.0, 4), 4),
+        (over(COUNT, Constant(4)), (2.0, 8, 4), 8),
+        (over(Constant(1), OTHER), (0.25, 1, 4), 4),
+        (over(Constant(1), Constant(4)), (0.25, 1, 4), 0),
+        (over(MEAN, OTHER), (0.1875, 0.75, 4), 4),
+    ],
+)
+def test_a_ratio_keeps_both_sides(value, expected, samples):
+    """With a division at the top both sides are there, and samples are the denominator's."""
+    assert Reading(*expected, samples, 1.0, None) == read(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "numerator", "denominator", "samples"),
+    [
+        (over(COUNT, OTHER), 8, 0, 0),
+        (over(COUNT, Constant(0)), 8, 0, 8),
+        (over(over(COUNT, OTHER), THIRD), None, 2, 2),
+        (over(COUNT, over(THIRD, OTHER)), 8, None, 0),
+        (plus(over(COUNT, OTHER), THIRD), None, None, 0),
+        (plus(THIRD, over(COUNT, OTHER)), None, None, 0),
+        (Calculation("*", Constant(0), over(COUNT, OTHER)), None, None, 0),
+        (minus(over(COUNT, OTHER)), None, None, 0),
+    ],
+)
+def test_a_division_by_zero_makes_the_whole_none(value, numerator, denominator, samples):
+    """None, never 0; the sides of a ratio that are known stay known."""
+    expected = Reading(None, numerator, denominator, samples, 1.0, None)
+    assert expected == read(value, counts=(8, 0, 2))
+
+
+def test_a_mean_of_nothing_is_none_and_a_sum_of_nothing_is_zero():
+    """Without any value there is no mean, but a sum and a count there are."""
+    nothing = {"counts": (0, 0, 0), "micros": (0, 0, 0)}
+    assert Reading(None, 0.0, 0, 0, 1.0, None) == read(MEAN, **nothing)
+    assert Reading(0.0, None, None, 0, 1.0, None) == read(SUM, **nothing)
+    assert Reading(0, None, None, 0, 1.0, None) == read(COUNT, **nothing)
+
+
+def test_sums_are_exact_where_doubles_would_not_be():
+    """Millionths are whole numbers of any size until they are divided once."""
+    assert read(SUM, micros=(300_000, 0, 0)).value == 0.3
+    assert read(SUM, micros=(10**24 + 10**6, 0, 0)).value == (10**24 + 10**6) / 10**6
+
+
+def test_a_metric_over_metrics_takes_their_values_samples_and_coverage():
+    """Readings go on to the metrics after them, none included."""
+    plan = plan_of(
+        metric(over(COUNT, OTHER), "ratio"),
+        metric(Constant(3), "number"),
+        metric(plus(OfMetric(0), OfMetric(1)), "both"),
+        metric(over(OfMetric(0), OfMetric(1)), "share"),
+        windows=((DAY,), (WEEK,)),
+    )
+    whole = Partial((8, 4), (0, 0), TICK_MS - 2 * DAY_MS)
+    ratio, number, both, share = compose(plan, whole, TICK_MS)
+    assert (ratio.value, ratio.numerator, ratio.denominator, ratio.samples) == (2.0, 8, 4, 4)
+    assert (ratio.coverage, number.coverage) == (2 / 7, 1.0)
+    assert Reading(5.0, None, None, 0, 2 / 7, None) == both
+    assert Reading(2 / 3, 2.0, 3, 0, 2 / 7, None) == share
+    none = compose(plan, Partial((8, 0), (0, 0), 0), TICK_MS)
+    assert [reading.value for reading in none] == [None, 3, None, None]
+
+
+# ── residual ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("value", "formula", "expected"),
+    [
+        (COUNT, plus(OTHER, OTHER), 0.0),
+        (COUNT, OTHER, 4.0),
+        (OTHER, COUNT, -4.0),
+        (COUNT, over(COUNT, Constant(0)), None),
+        (over(COUNT, Constant(0)), COUNT, None),
+        (COUNT, None, None),
+    ],
+)
+def test_the_residual_is_value_less_formula(value, formula, expected):
+    """It is None without a formula, and where either side is not known."""
+    assert expected == read(value, formula=formula).residual
+
+
+# ── coverage ─────────────────────────────────────────────────────────────────────────────────────
+
+MONTH = Calendar(Unit.MONTH, "UTC", 0)
+LAST_MONTH = Calendar(Unit.MONTH, "UTC", 0, last=True)
+MARCH_MS, APRIL_MS = 1_740_787_200_000, 1_743_465_600_000  # 2025-03-01 and 2025-04-01
+
+
+@pytest.mark.parametrize(
+    ("windows", "tick_ms", "earliest_ms", "expected"),
+    [
+        ([DAY], TICK_MS, None, 0.0),
+        ([DAY], TICK_MS, TICK_MS, 0.0),
+        ([DAY], TICK_MS, TICK_MS + 1, 0.0),
+        ([DAY], TICK_MS, TICK_MS - 1, 1 / DAY_MS),
+        ([DAY], TICK_MS, TICK_MS - 6 * HOUR_MS, 0.25),
+        ([DAY], TICK_MS, TICK_MS - DAY_MS, 1.0),
+        ([DAY], TICK_MS, 0, 1.0),
+        ([DAY], TICK_MS + 1, TICK_MS - DAY_MS + 1, 1 - 1 / (DAY_MS + 1)),  # from a whole minute
+        ([DAY, WEEK], TICK_MS, TICK_MS - DAY_MS, 1 / 7),
+        ([WEEK, DAY], TICK_MS, TICK_MS - DAY_MS, 1 / 7),
+        ([MONTH], APRIL_MS, APRIL_MS - 1, 1.0),  # just begun, and watched before
+        ([MONTH], APRIL_MS + 1, APRIL_MS, 1.0),
+        ([MONTH], APRIL_MS + 2, APRIL_MS + 1, 0.5),
+        ([MONTH], APRIL_MS, APRIL_MS, 0.0),
+        ([LAST_MONTH], APRIL_MS + DAY_MS, MARCH_MS, 1.0),
+        ([LAST_MONTH], APRIL_MS + DAY_MS, (MARCH_MS + APRIL_MS) // 2, 0.5),
+        ([LAST_MONTH], APRIL_MS + DAY_MS, APRIL_MS, 0.0),
+        ([LAST_MONTH], APRIL_MS + DAY_MS, APRIL_MS + HOUR_MS, 0.0),
+        ([], TICK_MS, None, 1.0),
+        ([], TICK_MS, TICK_MS, 1.0),
+        ([], TICK_MS, 0, 1.0),
+    ],
+)
+def test_coverage_is_the_share_of_the_window_that_was_watched(
+    windows, tick_ms, earliest_ms, expected
+):
+    """From the first visible event on, of the least covered window, and 1 where nothing is."""
+    assert expected == coverage(windows, tick_ms, earliest_ms)
+
+
+def test_an_empty_window_is_covered_only_if_it_was_watched_from_its_start():
+    """At the start of a month the running one is empty: known to be so if we were there."""
+    assert coverage([MONTH], APRIL_MS, MARCH_MS) == 1.0
+    assert coverage([MONTH, DAY], APRIL_MS, APRIL_MS - 6 * HOUR_MS) == 0.25
+
+
+@given(st.integers(0, 2 * DAY_MS), st.integers(1, DAY_MS))
+def test_coverage_never_falls_while_time_goes_on(watched_ms, later_ms):
+    """A trailing window only ever gets better covered."""
+    earliest = TICK_MS - watched_ms
+    before = coverage([DAY], TICK_MS, earliest)
+    assert 0 <= before <= coverage([DAY], TICK_MS + later_ms // 60_000 * 60_000, earliest) <= 1
+
+
+def test_coverage_of_a_metric_is_the_smallest_of_its_terms():
+    """Numbers are always covered, terms as their windows are."""
+    plan = plan_of(
+        metric(over(COUNT, OTHER)), metric(plus(COUNT, Constant(1))), windows=((DAY,), (WEEK,))
+    )
+    readings = compose(plan, Partial((1, 1), (0, 0), TICK_MS - 2 * DAY_MS), TICK_MS)
+    assert [reading.coverage for reading in readings] == [2 / 7, 1.0]

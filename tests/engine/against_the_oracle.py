@@ -1,0 +1,57 @@
+"""What an engine says of a drawn case, held against the oracle."""
+
+from collections.abc import Iterator, Sequence
+
+from hypothesis import settings
+
+from pipeline.core.plan import Plan
+from pipeline.core.publish import Tick
+from pipeline.core.records import Counts
+from tests.oracle.oracle import Reading, expected
+from tests.oracle.strategies import Case
+
+CASES = 300 if settings.get_current_profile_name() == "ci" else 30
+"""300 are promised, whatever else a profile says."""
+
+
+def differences(case: Case, plan: Plan, ticks: Sequence[Tick], counts: Counts) -> list[str]:
+    """Every part of every reading, every state, and the account of the records, where they differ.
+
+    Nothing is tolerated: both sides keep sums as whole millionths and divide once.
+    """
+    answer = expected(case.definition, case.records, case.settings, case.ticks_ms)
+    sides = [("ticks", case.ticks_ms, [tick.at_ms for tick in ticks])]
+    sides += [("counts", answer.counts, _in_the_oracles_words(counts))]
+    sides += [(key, answer.readings[key], actual) for key, actual in _readings(plan, ticks)]
+    return [
+        f"{what}: the oracle says {expected_}, the engine {actual}"
+        for what, expected_, actual in sides
+        if expected_ != actual
+    ]
+
+
+def _readings(plan: Plan, ticks: Sequence[Tick]) -> Iterator[tuple[tuple[str, int], Reading]]:
+    for tick in ticks:
+        for metric, made, verdict in zip(plan.metrics, tick.readings, tick.verdicts, strict=True):
+            yield (
+                (metric.name, tick.at_ms),
+                Reading(
+                    made.value,
+                    made.numerator,
+                    made.denominator,
+                    made.samples,
+                    made.coverage,
+                    made.residual,
+                    verdict.state.value,
+                ),
+            )
+
+
+def _in_the_oracles_words(counts: Counts) -> dict[str, object]:
+    return {
+        "consumed": counts.consumed,
+        "matched": counts.matched,
+        "filtered": counts.filtered.total(),
+        "duplicate": counts.duplicate,
+        "rejected": {reason.value: number for reason, number in counts.rejected.items() if number},
+    }
