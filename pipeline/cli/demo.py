@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from importlib.metadata import version
 from typing import Annotated, Final
 
 import orjson
 import typer
-from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from pipeline.cli.exits import Exit, leave
+from pipeline.cli.service import EngineThread, serve, stopped_by_signals
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, rows
@@ -25,10 +21,9 @@ from pipeline.core.windows import DAY_MS, HOUR_MS, RESOLUTIONS_MS, SECOND_MS
 from pipeline.demo.definition import demo_plan
 from pipeline.demo.source import Pace, TrafficSource
 from pipeline.demo.traffic import EVENTS_A_DAY, Traffic
-from pipeline.edges.http import HttpServer, application, standard_routes
+from pipeline.edges.http import HttpServer
 from pipeline.edges.logging import configure
 from pipeline.edges.newest import Newest
-from pipeline.edges.prometheus import MetricsCollector, TelemetryCollector
 from pipeline.engine.runtime import run
 from pipeline.settings import HttpSettings, LogFormat, LogLevel, LogSettings, duration_ms
 from pipeline.telemetry import Telemetry
@@ -44,7 +39,6 @@ _SHARDS: Final = 2  # the demo is small, and its history is read sooner with few
 _TICKS_A_SECOND: Final = 6  # of wall time; the view is drawn four times
 _END_WITHIN_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.1
-_ASKED_TO_STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Output(StrEnum):
@@ -91,27 +85,26 @@ def demo(
     source = TrafficSource(Traffic(seed, rate), Pace(speed_ms / SECOND_MS))
     deployment = Deployment(tick_ms=tick_ms(speed_ms), shards=_SHARDS)
     newest = Newest(plan, lambda at_ms: telemetry.shows(at_ms, deployment.tick_ms))
-    server = _serve(newest, telemetry, source, port)
+    server = serve(HttpSettings(port=port), newest, telemetry, source.partition_name)
     view = View(plan, telemetry, _served(server))
 
     def publish(tick: Tick) -> None:
         view.take(tick)
         newest.publish(tick)
 
-    engine = _Engine(
-        lambda: run(plan, deployment, source, publish, telemetry=telemetry, stop=stop), stop
-    )
-    with _signals_set(stop):
-        engine.start()
+    with stopped_by_signals(stop):
+        engine = EngineThread(
+            lambda: run(plan, deployment, source, publish, telemetry=telemetry, stop=stop), stop
+        )
         if end_ms is not None:
             _end_after(end_ms / SECOND_MS, newest, stop)
         _watch(view, server, output, stop)
-        engine.end()
+        ended = engine.ended_within(_END_WITHIN_S)
     server.close()
     if output is Output.JSON and newest.tick is not None:
         _print_rows(plan, newest.tick)
-    if engine.fault is not None:
-        leave(Exit.OURS, f"the engine has failed: {engine.fault!r}")
+    if engine.fault is not None or not ended:
+        leave(Exit.OURS, f"the engine has failed: {engine.fault or 'it does not end'!r}")
 
 
 def _duration_ms(option: str, text: str) -> int:
@@ -136,77 +129,8 @@ def tick_ms(speed_ms: int) -> int:
     return fitting[-1] if fitting else RESOLUTIONS_MS[0]
 
 
-# ── serving ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _serve(newest: Newest, telemetry: Telemetry, source: TrafficSource, port: int) -> HttpServer:
-    registry = CollectorRegistry()
-    registry.register(MetricsCollector(newest))
-    registry.register(TelemetryCollector(telemetry, version("northstar"), source.partition_name))
-    settings = HttpSettings(port=port)
-    try:
-        return HttpServer(settings, application(standard_routes(newest, telemetry, registry)))
-    except OSError as taken:
-        where = f"{settings.host}:{port}"
-        leave(
-            Exit.UNREACHABLE, f"cannot listen on {where}: {taken.strerror}; choose another --port"
-        )
-
-
 def _served(server: HttpServer) -> list[str]:
     return [f"{server.url}  /metrics  /healthz  /readyz  /api/v1/readings"]
-
-
-# ── running ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Engine:
-    """The engine in a thread of its own; `fault` is what it has failed with."""
-
-    def __init__(self, work: Callable[[], None], stop: threading.Event) -> None:
-        self.fault: BaseException | None = None
-        self._work = work
-        self._stop = stop
-        # A daemon, so that an engine that does not end cannot keep the process.
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        """Wait until the engine has ended, which it has been asked to."""
-        self._thread.join(_END_WITHIN_S)
-        if self._thread.is_alive():
-            self.fault = TimeoutError(f"not ended within {_END_WITHIN_S:g} s")
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as fault:  # noqa: BLE001 - told by the main thread, whatever it is
-            self.fault = fault
-        finally:
-            self._stop.set()
-
-
-@contextmanager
-def _signals_set(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks for an end in order; a second one is as ever."""
-    before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def ask(*_: object) -> None:
-        stop.set()
-        restore()
-
-    for number in _ASKED_TO_STOP:
-        signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        restore()
 
 
 def _end_after(duration_s: float, newest: Newest, stop: threading.Event) -> None:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, NoReturn
 
 import structlog
 import typer
-from prometheus_client import CollectorRegistry
 from xxhash import xxh3_64_intdigest
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import plan_at
+from pipeline.cli.service import EngineThread, serve, stopped_by_signals
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.edges import kafka_client
 from pipeline.edges.faults import DataLossError, UnreachableError
-from pipeline.edges.http import HttpServer, application, standard_routes
 from pipeline.edges.kafka import KafkaSource
 from pipeline.edges.logging import configure
 from pipeline.edges.newest import Newest
-from pipeline.edges.prometheus import MetricsCollector, TelemetryCollector
 from pipeline.engine import runtime
 from pipeline.engine.recovery import StoreRefused
 from pipeline.engine.source import Source
@@ -86,7 +82,7 @@ def _run(plan: Plan, settings: Settings) -> None:
     source = KafkaSource(settings.kafka, topics, telemetry)
     deployment = deployment_of(settings)
     newest = Newest(plan, lambda at_ms: telemetry.shows(at_ms, deployment.tick_ms))
-    server = _serve(settings, newest, telemetry, source)
+    server = serve(settings.http, newest, telemetry, source.partition_name)
     log.info("serving", url=server.url, product=plan.product, topics=list(topics))
     try:
         _until_stopped(plan, deployment, source, newest, telemetry, settings)
@@ -106,20 +102,6 @@ def deployment_of(settings: Settings) -> Deployment:
     )
 
 
-def _serve(
-    settings: Settings, newest: Newest, telemetry: Telemetry, source: KafkaSource
-) -> HttpServer:
-    registry = CollectorRegistry()
-    registry.register(MetricsCollector(newest))
-    registry.register(TelemetryCollector(telemetry, version("northstar"), source.partition_name))
-    try:
-        app = application(standard_routes(newest, telemetry, registry))
-        return HttpServer(settings.http, app)
-    except OSError as taken:
-        where = f"{settings.http.host}:{settings.http.port}"
-        leave(Exit.UNREACHABLE, f"cannot listen on {where}: {taken.strerror}; choose --port")
-
-
 def _until_stopped(
     plan: Plan,
     deployment: Deployment,
@@ -129,36 +111,27 @@ def _until_stopped(
     settings: Settings,
 ) -> None:
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    faults: list[BaseException] = []
 
-    def engine() -> None:
-        try:
-            runtime.run(
-                plan,
-                deployment,
-                source,
-                newest.publish,
-                telemetry=telemetry,
-                stop=stop,
-                running=_running(settings),
-            )
-        except BaseException as fault:  # noqa: BLE001 - told below, in the main thread
-            faults.append(fault)
-        finally:
-            stop.set()
+    def work() -> None:
+        runtime.run(
+            plan,
+            deployment,
+            source,
+            newest.publish,
+            telemetry=telemetry,
+            stop=stop,
+            running=_running(settings),
+        )
 
-    thread = threading.Thread(target=engine, name="engine", daemon=True)
-    thread.start()
-    stop.wait()
-    log.info("stopping")
-    thread.join(STOP_WITHIN_S)
-    if thread.is_alive():
-        log.error("the engine does not stop; what came after the last snapshot is read again")
-        os._exit(Exit.OURS)
-    if faults:
-        _tell(faults[0])
+    with stopped_by_signals(stop):
+        engine = EngineThread(work, stop)
+        stop.wait()
+        log.info("stopping")
+        if not engine.ended_within(STOP_WITHIN_S):
+            log.error("the engine does not stop; what came after the last snapshot is read again")
+            os._exit(Exit.OURS)
+    if engine.fault is not None:
+        _tell(engine.fault)
     log.info("stopped", consumed=telemetry.totals().consumed, ticks=telemetry.ticks)
 
 
@@ -179,7 +152,7 @@ _EXITS: Final[dict[type[BaseException], Exit]] = {
 }
 
 
-def _tell(fault: BaseException) -> Any:  # noqa: ANN401 - never returns
+def _tell(fault: BaseException) -> NoReturn:
     for kind, code in _EXITS.items():
         if isinstance(fault, kind):
             leave(code, str(fault))
