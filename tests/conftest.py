@@ -16,7 +16,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "quick",
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     derandomize=False,
     print_blob=True,

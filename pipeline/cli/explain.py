@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from pipeline import names
-from pipeline.cli.validate import refuse, show, valid_results_at
+from pipeline.cli.exits import Exit, leave
+from pipeline.cli.validate import show, valid_results_at
 from pipeline.core.windows import DAY_MS, Trailing, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.paths import path_text
@@ -21,7 +22,7 @@ from pipeline.spec.trace import trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.core.plan import Event, Feed, Guard, Memory, Metric, Plan
+    from pipeline.core.plan import Event, Feed, Guard, Memory, Metric, Plan, Term
     from pipeline.core.windows import Window
     from pipeline.spec import Result
 
@@ -66,6 +67,8 @@ def explanation(result: Result, metric: str) -> dict[str, Any]:
         **_described(plan, one, result),
         "needs": [plan.metrics[other].name for other in found.metrics if other != at],
         "windows": [_window(window) for window in dict.fromkeys(windows)],
+        "terms": [_term(plan, plan.terms[index]) for index in found.terms],
+        "level": max((plan.terms[index].level for index in found.terms), default=0),
         "sets": [_set(plan, index, result) for index in found.sets],
         "memories": [_memory(plan.memories[index]) for index in found.memories],
         "feeds": [_feed(plan, plan.feeds[index]) for index in found.feeds],
@@ -98,12 +101,13 @@ def _result_of(metric: str, results: tuple[Result, ...]) -> Result:
     if len(having) == 1:
         return having[0]
     if having:
-        refuse(
-            f"{metric} is a metric of several products. Name the file with --definitions: "
-            f"{listed((result.file for result in having), last='or')}."
-        )
+        files = listed((result.file for result in having), last="or")
+        message = f"{metric} is a metric of several products. Name the file with --definitions: "
+        leave(Exit.USAGE, f"{message}{files}.")
     every = [name for names_of_one in known.values() for name in names_of_one]
-    return refuse(f"There is no metric `{metric}`. {suggestion(metric, every, 'metrics')}")
+    return leave(
+        Exit.USAGE, f"There is no metric `{metric}`. {suggestion(metric, every, 'metrics')}"
+    )
 
 
 def _names(result: Result) -> list[str]:
@@ -141,6 +145,16 @@ def _guard(plan: Plan, guard: Guard, result: Result, metric: str) -> dict[str, A
 def _window(window: Window) -> dict[str, Any]:
     step = duration(window.resolution_ms) if isinstance(window, Trailing) else None
     return {"window": str(window), "resolution": step, "reach": _span(window.reach_ms)}
+
+
+def _term(plan: Plan, term: Term) -> dict[str, Any]:
+    """What shards count: members of a set, or what a memory holds."""
+    of = plan.memories[term.memory].key if term.memory is not None else None
+    return {
+        "term": str(term.kind),
+        "of": of if term.set is None else plan.sets[term.set].name,
+        "windows": [str(window) for window in term.windows],
+    }
 
 
 def _set(plan: Plan, index: int, result: Result) -> dict[str, Any]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from pipeline.cli.exits import Exit, leave
 from pipeline.spec import Result, Severity, read_definitions
 from pipeline.spec.render import Format, rendered
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-EXIT_USAGE: Final = 2
-EXIT_INVALID: Final = 3
 
 
 def validate(
@@ -36,7 +34,7 @@ def validate(
     if form is Format.TEXT:
         typer.echo(("\n" if shown else "") + summary(results))
     if any(result.has_errors for result in results):
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(Exit.INVALID)
 
 
 def results_at(path: Path) -> tuple[Result, ...]:
@@ -44,9 +42,9 @@ def results_at(path: Path) -> tuple[Result, ...]:
     try:
         results = read_definitions(path)
     except OSError as error:
-        refuse(f"{path} cannot be read: {error.strerror}")
+        leave(Exit.USAGE, f"{path} cannot be read: {error.strerror}")
     if not results:
-        refuse(f"{path} has no definition: write one to a file that ends in .yaml.")
+        leave(Exit.USAGE, f"{path} has no definition: write one to a file that ends in .yaml.")
     return results
 
 
@@ -57,14 +55,8 @@ def valid_results_at(path: Path) -> tuple[Result, ...]:
     if broken:
         problems = [problem for result in broken for problem in result.problems]
         show(rendered(problems, Format.TEXT), to_stderr=True)
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(Exit.INVALID)
     return results
-
-
-def refuse(message: str) -> NoReturn:
-    """Say what cannot be done, and leave."""
-    typer.echo(message, err=True)
-    raise typer.Exit(EXIT_USAGE)
 
 
 def show(text: Text, *, to_stderr: bool = False) -> None:

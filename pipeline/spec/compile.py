@@ -50,11 +50,10 @@ def _compiled(
     compiled_sets = sets.compile()
     compiled_metrics = metrics.compile()
     forever = teachers(definition)
+    retentions_ms = tables.memories.retentions_ms(len(tables.events))
     events = tuple(
-        finish_event(
-            tables.names, event, None if name in forever else tables.memories.retention_ms(at)
-        )
-        for at, (name, event) in enumerate(tables.events.items())
+        finish_event(tables.names, event, None if event.name in forever else retention_ms)
+        for event, retention_ms in zip(tables.events.values(), retentions_ms, strict=True)
     )
     return fingerprint(
         plan.Plan(

@@ -46,7 +46,7 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
-        self._broken: set[DataPath] = set()
+        self._broken: set[DataPath] = set()  # with everything around what is broken
 
     @property
     def has_errors(self) -> bool:
@@ -55,11 +55,11 @@ class Findings:
 
     def mark_broken(self, at: DataPath) -> None:
         """Remember that a part has a problem, so that nobody builds on it."""
-        self._broken.add(at)
+        self._broken.update(at[:length] for length in range(len(at) + 1))
 
     def is_broken(self, *at: str | int) -> bool:
         """Whether a part, or anything within it, has a problem."""
-        return any(path[: len(at)] == at for path in self._broken)
+        return at in self._broken
 
     def refuse(self, at: DataPath, refusal: Refusal) -> None:
         """Add an error within the value at a data path."""
@@ -75,7 +75,7 @@ class Findings:
     def refuse_text(self, refusal: Refusal) -> None:
         """Add an error whose offsets are into the file."""
         end = refusal.start + 1 if refusal.end is None else refusal.end
-        where = locate.location(self.document.text, refusal.start, end)
+        where = locate.of_text(self.document, refusal.start, end)
         self._add((), where, Severity.ERROR, refusal)
 
     def warn(self, at: DataPath, refusal: Refusal) -> None:

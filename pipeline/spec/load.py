@@ -8,7 +8,9 @@ Plain scalars follow the core schema of YAML 1.2: `yes`, `no` and dates are text
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BYTES_MAX: Final = 1 << 20  # the largest definition known to us has 40 KiB
+SCALARS_MAX: Final = 100_000  # of 10 bytes each, that is a file of the largest size
 DEPTH_MAX: Final = 32  # the language itself needs 6
 NUMBER_LENGTH_MAX: Final = 64  # longer digits are text, and refused where a number has to be
 
 DataPath = tuple[str | int, ...]
 
-_NOWHERE: Final[DataPath] = (-1,)  # of what is read over; no document has such a place
+NOWHERE: Final[DataPath] = (-1,)  # of what is read over; no document has such a place
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NULL: Final = re.compile(r"null|Null|NULL|~|")
 _TRUE: Final = re.compile(r"true|True|TRUE")
@@ -59,7 +62,7 @@ class Mark:
     scalar: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Document:
     """A file's data, and the marks of every key and value by data path.
 
@@ -73,6 +76,14 @@ class Document:
     keys: dict[DataPath, Mark] = field(default_factory=dict)
     values: dict[DataPath, Mark] = field(default_factory=dict)
     refusals: list[tuple[DataPath, Refusal]] = field(default_factory=list)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
+
+    def line(self, offset: int) -> int:
+        """The line that an offset into the text lies in, counted from 1."""
+        return bisect_right(self._line_starts, offset)
 
     def scalar(self, path: DataPath) -> str:
         """The text of a scalar, without quotes and folding. Raises KeyError where there is none."""
@@ -128,6 +139,7 @@ class _Builder:
         self._key: Mark | None = None  # of the mapping on top of the stack
         self._documents = 0
         self._unclosed = 0  # brackets of an expression that a comma has cut off
+        self._scalars = 0
 
     def build(self, events: Iterator[Any]) -> None:
         for event in events:
@@ -152,7 +164,7 @@ class _Builder:
             raise _refused("yaml-depth", event)
 
     def _scalar(self, event: ScalarEvent) -> None:
-        self._refuse_surrogates(event)
+        self._refuse_unfit(event)
         mark = Mark(event.start_mark.index, event.end_mark.index, event.style or "", event.value)
         if self._open and isinstance(self._open[-1][2], dict) and self._key is None:
             self._key = mark
@@ -161,12 +173,15 @@ class _Builder:
         value = _resolved(event.value) if plain else event.value
         key = self._key or mark
         path = self._put(value, mark)
-        if value is None and path[:1] not in ((), _NOWHERE):
+        if value is None and path[:1] not in ((), NOWHERE):
             self._refuse_empty(path, key)
         self._note_cut(path, mark)
 
-    def _refuse_surrogates(self, event: ScalarEvent) -> None:
+    def _refuse_unfit(self, event: ScalarEvent) -> None:
         """An escape can spell half a character, which no file and no terminal takes."""
+        self._scalars += 1
+        if self._scalars > SCALARS_MAX:
+            raise _refused("yaml-too-many", event)
         if _SURROGATE.search(event.value):
             raise _refused("yaml-surrogate", event)
 
@@ -210,16 +225,16 @@ class _Builder:
         path = (*parent, key.scalar)
         if self._unclosed > 0:
             self._unclosed -= key.scalar.count(")") - key.scalar.count("(")
-            return _NOWHERE
+            return NOWHERE
         if key.scalar in mapping:
             self._refuse_duplicate(path, key)
-            return _NOWHERE
+            return NOWHERE
         mapping[key.scalar] = value
         self._document.keys[path] = key
         return path
 
     def _refuse_duplicate(self, path: DataPath, key: Mark) -> None:
-        line = self._document.text.count("\n", 0, self._document.keys[path].start) + 1
+        line = self._document.line(self._document.keys[path].start)
         refusal = Refusal(
             "yaml-duplicate-key",
             f"the key `{key.scalar}` stands here a second time; the first is in line {line}",
@@ -280,6 +295,10 @@ _UNSAFE: Final = {
     "yaml-depth": (
         f"this is nested deeper than {DEPTH_MAX} levels",
         "No part of a definition needs that; look for a bracket that is not closed.",
+    ),
+    "yaml-too-many": (
+        f"the file has more than {SCALARS_MAX} keys and values",
+        "A definition describes one product; split this file by product.",
     ),
     "yaml-surrogate": (
         "an escape of half a surrogate pair is no character",

@@ -25,18 +25,15 @@ class Location:
     excerpt: str
 
 
-def location(text: str, start: int, end: int) -> Location:
-    r"""The line, column and length of a piece of text; over several lines, only the first counts.
-
-    >>> location("a: 1\nb: two", 8, 11)
-    Location(line=2, column=4, length=3, excerpt='b: two')
-    """
+def of_text(document: Document, start: int, end: int) -> Location:
+    """The line, column and length of a piece of the file; of several lines the first counts."""
+    text = document.text
     first = text.rfind("\n", 0, start) + 1
     after = text.find("\n", start)
     last = len(text) if after < 0 else after
     excerpt = text[first:last].rstrip("\r")
     length = max(1, min(end, last) - start)
-    return Location(text.count("\n", 0, start) + 1, start - first + 1, length, excerpt)
+    return Location(document.line(start), start - first + 1, length, excerpt)
 
 
 def of_value(
@@ -51,14 +48,14 @@ def of_value(
         path = path[:-1]
     mark = document.values.get(path)
     if mark is None:
-        return location(document.text, 0, 1)
+        return of_text(document, 0, 1)
     if mark.scalar is not None:
-        return location(document.text, *_within(document.text, mark, start, end))
+        return of_text(document, *_within(document.text, mark, start, end))
     if not path:
-        return location(document.text, mark.start, mark.start + 1)
+        return of_text(document, mark.start, mark.start + 1)
     if path in document.keys and document.text[mark.start] not in "[{":
         return of_key(document, path)
-    return location(document.text, mark.start, mark.end)
+    return of_text(document, mark.start, mark.end)
 
 
 def of_key(document: Document, path: DataPath) -> Location:
@@ -66,7 +63,7 @@ def of_key(document: Document, path: DataPath) -> Location:
     mark = document.keys.get(path)
     if mark is None:
         return of_value(document, path)
-    return location(document.text, mark.start, mark.end)
+    return of_text(document, mark.start, mark.end)
 
 
 def _within(text: str, mark: Mark, start: int, end: int | None) -> tuple[int, int]:

@@ -99,12 +99,13 @@ class Memories:
         key = f"{level}/{entity}/{MemoryKind.TALLY}<-{counted}"
         return self._keep(_DraftMemory(key, MemoryKind.TALLY, level, entity, None, None, None))
 
-    def retention_ms(self, event: int) -> int | None:
-        """How far back the memories fed by an event look; None where one of them never forgets."""
-        feeds = {index for index, feed in enumerate(self._feeds) if feed.rows.event == event}
-        reaches = [memory.reach_ms for memory in self._memories if memory.feed in feeds]
-        known = [reach for reach in reaches if reach is not None]
-        return max(known, default=0) if len(known) == len(reaches) else None
+    def retentions_ms(self, events: int) -> list[int | None]:
+        """How far back the memories fed by each event look; None where one never forgets."""
+        reaches: list[list[int | None]] = [[] for _ in range(events)]
+        for memory in self._memories:
+            if memory.feed is not None:
+                reaches[self._feeds[memory.feed].rows.event].append(memory.reach_ms)
+        return [_longest(reaches_of_event) for reaches_of_event in reaches]
 
     def feeds(self) -> tuple[Feed, ...]:
         """All feeds, in order of their first use."""
@@ -172,6 +173,11 @@ class Memories:
             self._index[memory.key] = len(self._memories)
             self._memories.append(memory)
         return self._index[memory.key]
+
+
+def _longest(reaches: list[int | None]) -> int | None:
+    known = [reach for reach in reaches if reach is not None]
+    return max(known, default=0) if len(known) == len(reaches) else None
 
 
 def _own(window: Window) -> Window | None:

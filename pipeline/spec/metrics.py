@@ -62,7 +62,8 @@ class Metrics:
         order, circles = ordered({name: self._needed(name) for name in self.written})
         for circle in circles:
             self._refuse_circle(circle)
-        self.order = {name: at for at, name in enumerate([*order, *self._left(order)])}
+        every = dict.fromkeys([*order, *self.written])  # those in a circle come last
+        self.order = {name: at for at, name in enumerate(every)}
         return tuple(self._finished(name) for name in self.order)
 
     def _needed(self, name: str) -> list[str]:
@@ -70,10 +71,6 @@ class Metrics:
         found = self.written[name]
         codes = [one.code for one in (found.value, found.formula) if one is not None]
         return [other.id for code in codes for other in names_in(code.tree)]
-
-    def _left(self, order: list[str]) -> list[str]:
-        """The metrics that no order could be found for."""
-        return [name for name in self.written if name not in order]
 
     def _refuse_circle(self, circle: list[str]) -> None:
         chain = ", which needs ".join(f"`{name}`" for name in [*circle[1:], circle[0]])

@@ -28,10 +28,11 @@ class Names:
     def __init__(self, definition: Definition, findings: Findings) -> None:
         self.definition = definition
         self.findings = findings
+        self.event_index = {name: at for at, name in enumerate(definition.events)}
         calendar = definition.calendar
         self.zone = Zone(calendar.zone, WEEKDAYS.index(calendar.week_starts))
         data = findings.document.data
-        self._written = {section: list(data.get(section) or {}) for section in SECTIONS}
+        self._written = {section: dict.fromkeys(data.get(section) or {}) for section in SECTIONS}
 
     def section_of(self, name: str) -> str | None:
         """Whether a name is one of `events`, `sets` or `metrics`."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NAMES_SHOWN_MAX: Final = 12  # a longer list of names is no help any more
+NAMES_COMPARED_MAX: Final = 1000  # takes a few milliseconds
 SIMILARITY_MIN: Final = 0.6  # difflib's own default: one typing error in five letters
 
 
@@ -76,7 +78,8 @@ def listed(names: Iterable[str], *, last: str = "and") -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The name that a word was most likely meant to be."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=SIMILARITY_MIN)
+    names = list(islice(known, NAMES_COMPARED_MAX))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=SIMILARITY_MIN)
     return near[0] if near else None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.spec.compile import compile_definition
 from pipeline.spec.findings import Findings
 from pipeline.spec.lint import lint
-from pipeline.spec.load import BYTES_MAX, Document, load
+from pipeline.spec.load import BYTES_MAX, NOWHERE, Document, load
 from pipeline.spec.problem import Problem, Refusal, Severity
 from pipeline.spec.schema_problems import read_schema
 
@@ -128,5 +128,9 @@ def _report_loading(findings: Findings) -> None:
 def _written(document: Document) -> Mapping[str, str]:
     scalars = ((at, mark.scalar) for at, mark in document.values.items())
     return MappingProxyType(
-        {".".join(map(str, at)): scalar for at, scalar in scalars if scalar is not None}
+        {
+            ".".join(map(str, at)): scalar
+            for at, scalar in scalars
+            if scalar is not None and at[:1] != NOWHERE
+        }
     )

@@ -58,6 +58,10 @@ class Sets:
     levels: dict[str, int] = field(default_factory=dict)
     windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
     roll_ups: dict[str, dict[RollUp, None]] = field(default_factory=dict)
+    order: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = {name: at for at, name in enumerate(self.written)}
 
     def compile(self) -> tuple[EntitySet, ...]:
         """All sets, as written in the file; problems are reported on the way."""
@@ -75,7 +79,7 @@ class Sets:
         """Where a set stands in the plan. Raises Broken for one that has a problem."""
         if name not in self.levels:
             raise Broken
-        return list(self.written).index(name)
+        return self.order[name]
 
     def _aggregates(self, name: str) -> list[Aggregate]:
         return list(self.written[name].calls.values())

@@ -49,7 +49,7 @@ class Tables:
 
     def event_index(self, name: str) -> int:
         """Where an event stands in the plan."""
-        return list(self.events).index(name)
+        return self.names.event_index[name]
 
     def _where(self, within: Written, aggregate: Aggregate) -> Expression | None:
         if aggregate.where is None:

@@ -36,7 +36,7 @@ def read(findings: Findings, at: DataPath) -> Written | None:
     if findings.is_broken(*at):
         return None
     mark = findings.document.values[at]
-    line = findings.document.text.count("\n", 0, mark.start) + 1
+    line = findings.document.line(mark.start)
     with findings.catching(at):
         return Written(at, line, parse(findings.document.scalar(at)))
     return None

@@ -159,6 +159,12 @@ def test_a_metric_without_a_guard_is_never_judged():
     assert (NOT_JUDGED.state, NOT_JUDGED.reason) == (UNKNOWN, "no guard")
 
 
+def test_a_guard_without_a_baseline_and_without_bounds_is_our_own_mistake():
+    """The plan promises one or the other, so nobody is told that the metric is fine."""
+    with pytest.raises(AssertionError, match="two bounds"):
+        verdict(1, better=Better.BETWEEN, baseline=None, low=1.0, high=None)
+
+
 # ── previous ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -19,7 +19,7 @@ from pipeline.telemetry import Telemetry
 from tests.edges import plans
 from tests.integration.waiting import wait_until
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -265,7 +265,7 @@ def test_slow_clients_do_not_stop_health(start, connections_max):
         took_s = time.monotonic() - started_s
 
         assert answers == [200] * 5
-        assert took_s < TIMEOUT_S / 2
+        assert took_s < 2.5
         assert threading.active_count() - threads <= 5
 
 

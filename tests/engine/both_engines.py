@@ -17,7 +17,7 @@ from tests.oracle.strategies import Case
 
 HANGS_AFTER_S = 60.0
 EVERY_TICK = 1 << 40
-"""No history is so long that one of its ticks is passed over."""
+"""Catching up on so many ticks, no history is long enough for one of them to be passed over."""
 
 
 def compiled(text: str) -> Plan:
@@ -60,12 +60,12 @@ def bytewax(  # noqa: PLR0913
     *,
     stop: Event | None = None,
     telemetry: Telemetry | None = None,
-    into: list[Tick] | None = None,
+    published: list[Tick] | None = None,
     **running: object,
 ) -> list[Tick]:
-    """What the Bytewax engine publishes until it ends; also put `into` a list as it comes."""
-    stop = stop or Event()
-    published: list[Tick] = [] if into is None else into
+    """What the Bytewax engine publishes until it ends, in order."""
+    stop = Event() if stop is None else stop
+    published = [] if published is None else published
     hung = Event()
     watch = Timer(HANGS_AFTER_S, lambda: (hung.set(), stop.set()))
     watch.start()
@@ -83,6 +83,18 @@ def bytewax(  # noqa: PLR0913
         watch.cancel()
     assert not hung.is_set(), "the engine did not end"
     return published
+
+
+def until_exhausted(source: MemorySource) -> Event:
+    """A request to stop that comes when a source of live partitions has handed out all it has."""
+    stop = Event()
+
+    def ask(_: int) -> None:
+        if source.exhausted:
+            stop.set()
+
+    source.on_poll = ask
+    return stop
 
 
 def same(expected: Iterable[Tick], actual: Iterable[Tick]) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from pipeline.core.decode import Decoder
 from pipeline.core.deployment import Deployment
 from pipeline.core.windows import MINUTE_MS, SECOND_MS
 from tests.engine.both_engines import compiled
+from tests.engine.memory_source import MemorySource, as_polled
 from tests.oracle.oracle import Record
 
 START_MS = 1_736_899_200_000
@@ -51,8 +53,8 @@ sets:
     when: count(learning_teams.company) >= 2
   quiet_teams:
     of: team
-    when: count(viewed, window="trailing 5m") >= 1 and not count(viewed) >= 4
-    window: trailing 30s
+    when: count(viewed, window="trailing 5m") >= 1 and not count(viewed) >= 5
+    window: trailing 15s
 metrics:
   companies: {role: north_star, value: size(learning_companies)}
   teams: {value: size(learning_teams)}
@@ -147,3 +149,18 @@ def _values(luck: Random, writes: list[_Write]) -> Iterator[tuple[bytes | None, 
         if luck.random() < 0.05:  # sent again, to any partition
             again = writes[max(0, place - luck.randrange(50))]
             yield json.dumps(again.body).encode(), write.arrives_ms
+
+
+def first_tick_ms(records: list[Record]) -> int:
+    """The first tick that something is visible at."""
+    return START_MS + DEPLOYMENT.tick_ms
+
+
+def last_tick_ms(records: list[Record]) -> int:
+    """The newest tick that all partitions have reached."""
+    decoder = Decoder(PLAN, DEPLOYMENT)
+    newest = []
+    for log in MemorySource(records).logs.values():
+        state = decoder.fresh()
+        newest.append(decoder.decode(as_polled(log), state).watermark_ms)
+    return min(newest) // DEPLOYMENT.tick_ms * DEPLOYMENT.tick_ms

@@ -43,9 +43,9 @@ def log() -> tuple[Record, ...]:
     return tuple(found)
 
 
-def create_topic(kafka: Kafka) -> str:
-    """A topic for the log."""
-    return kafka.create_topic(partitions=PARTITIONS, segment_ms=SEGMENT_MS)
+def create_topic(kafka: Kafka, **config: object) -> str:
+    """A topic for the log; settings as `Kafka.create_topic` takes them."""
+    return kafka.create_topic(partitions=PARTITIONS, segment_ms=SEGMENT_MS, **config)
 
 
 def produce(kafka: Kafka, topic: str, records: Iterable[Record]) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -46,11 +48,22 @@ class Answer:
 
 
 class Northstar(ServerProcess):
-    """A run that can be ended and started again, with its port where one is given."""
+    """A run that can be ended and started again; it is killed at the end of a `with`."""
 
     def __init__(self, log: Path, environment: Environment, *arguments: str) -> None:
         super().__init__(command(environment, *arguments), log)
         self._log_start = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
 
     def begin(self) -> None:
         """Start, and return when requests are answered; ready is another matter."""
@@ -125,7 +138,7 @@ class Ended:
 
     @property
     def words(self) -> list[str]:
-        """The lines for people: all that are no event of the log, nor a rule drawn around them."""
+        """The lines for people: all that are no event of the log."""
         return [line for line in self.text.splitlines() if line and not line.startswith("{")]
 
 

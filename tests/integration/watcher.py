@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.integration.northstar_process import Answer, ask
+from tests.integration.shown import of_metrics
 
 PATHS = ("/readyz", "/metrics", "/api/v1/readings")
 AGAIN_S = 0.005  # after nobody answered
@@ -23,11 +24,15 @@ class Look:
 
 
 class Watcher:
-    """Asks for one page after the other, as fast as they are answered, in a thread."""
+    """Asks for one page after the other, as fast as they are answered, in a thread.
+
+    `tick_ms` is the tick that was shown last, None while none is.
+    """
 
     def __init__(self, port: int) -> None:
         self.life = 0
         self.looks: list[Look] = []
+        self.tick_ms: int | None = None
         self._port = port
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher")
@@ -49,7 +54,14 @@ class Watcher:
         while not self._stopping.is_set():
             for path in PATHS:
                 # Which start of the process it is, is known before it answers.
-                self.looks.append(Look(self.life, path, self._answer(path)))
+                self._look(self.life, path)
+
+    def _look(self, life: int, path: str) -> None:
+        answer = self._answer(path)
+        if path == "/metrics":
+            shown = None if answer is None else of_metrics(answer.text)
+            self.tick_ms = None if shown is None else shown[0]
+        self.looks.append(Look(life, path, answer))
 
     def _answer(self, path: str) -> Answer | None:
         try:

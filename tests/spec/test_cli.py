@@ -177,6 +177,10 @@ def test_explain_follows_a_metric_to_its_records(northstar, folder):
     assert found["windows"][0] == {
         "window": "trailing 7d", "resolution": "10m", "reach": "7d 10m",
     }  # fmt: skip
+    assert found["terms"] == [
+        {"term": "size", "of": "few", "windows": ["trailing 7d", "trailing 1d"]}
+    ]
+    assert found["level"] == 1
     assert [one["set"] for one in found["sets"]] == ["few", "big"]
     assert [one["memory"] for one in found["memories"]] == [
         "0/order/top_k(user)<-ordered",
@@ -208,6 +212,7 @@ def test_explain_in_text(northstar, folder):
     assert "value  count(viewed, where=seconds < 2) / count(viewed)" in shown
     assert "guard  c; better lower; baseline previous(7d); warn 3%; breach 5%" in shown
     assert "last calendar week; reach 15d" in shown
+    assert "panes; of 0/*/panes<-viewed @last calendar week" in shown
     assert 'exported  northstar_metric_ratio{product="shop", metric="g"}' in shown
 
 

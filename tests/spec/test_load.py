@@ -125,6 +125,24 @@ def test_hostile_and_broken_yaml_is_refused(text, name):
     assert 0 <= refused.value.start <= len(text)
 
 
+def test_expression_cut_by_a_comma_is_one_problem():
+    """What follows the comma within braces is no key, as far as the expression goes."""
+    document = load("a: {b: f(x, y=(1), z), c: 1, c: {d: 2}}\n", "f")
+    assert [(at, refusal.name) for at, refusal in document.refusals] == [
+        (("a", "b"), "yaml-comma"),
+        (("a", "c"), "yaml-duplicate-key"),
+    ]
+    assert document.data == {"a": {"b": "f(x", "c": 1}}
+
+
+def test_number_of_scalars_is_limited(monkeypatch):
+    """A file of nothing but tiny values would take minutes; it is refused on the way."""
+    monkeypatch.setattr("pipeline.spec.load.SCALARS_MAX", 10)
+    assert load("a: [1, 2, 3, 4, 5, 6, 7, 8, 9]", "f").data
+    with pytest.raises(Refusal, match="more than"):
+        load("a: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", "f")
+
+
 def test_depth_of_32_levels_is_read():
     """The limit itself is no trespass."""
     depth, data = 0, load("[" * 32 + "]" * 32, "f").data

@@ -106,6 +106,26 @@ metrics:
     ]
 
 
+def test_unknown_key_of_an_attribute(problems_of):
+    """An attribute has two keys, and the one it lacks was misspelt."""
+    entities = "entities:\n  order: {buyer: {is: user, form: ordered.user}}\n"
+    (problem,) = problems_of(entities=entities)[:1]
+    assert problem == ("unknown-key", 5, "`form` is no key of an attribute")
+
+
+def test_id_that_could_not_be_read_is_not_missed(problems_of):
+    """A set of an entity whose id has a bad name somewhere is not told that no event carries it."""
+    found = problems_of(
+        events="""\
+events:
+  ordered: {name: o, ids: {User: u}}
+  viewed: {name: v, ids: {user: u}}
+""",
+        sets="sets:\n  s: {of: user, when: count(ordered) >= 1, window: trailing 1d}\n",
+    )
+    assert [(name, line) for name, line, _ in found] == [("bad-name", 5)]
+
+
 def test_parts_of_what_was_taken_out_are_reported(problems_of):
     """An event whose name is wrong is gone, but what else is wrong with it is still told."""
     events = "events:\n  ordered: {name: 5, ids: {user: 5}, x: 1}\n"

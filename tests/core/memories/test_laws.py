@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.memories import _MAKERS
+from pipeline.core.memories.ledger import Ledger
+from pipeline.core.memories.panes import Panes
 from pipeline.core.plan import MemoryKind
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.windows import Trailing
@@ -243,3 +245,29 @@ def test_many_small_batches_in_one_pane_come_to_the_same(kind):
     for tick in (1_001_000, 1_010_999, 1_011_000):
         assert subject.expected(history, tick, 2) == subject.asked(player.memory, tick)
     assert bytes_of(player.copy().memory) == bytes_of(player.memory)
+
+
+@those(lambda _: True)
+def test_to_apply_nothing_changes_nothing(subject):
+    """A batch without events leaves a memory that has some as it was."""
+    player = Player(subject)
+    player.make_room(1)
+    event = Event(0, 10**12, 0 if subject.columns is None else 1, 10**12)
+    player.take([event])
+    saved = bytes_of(player.memory)
+    none = np.empty(0, np.int64)
+    player.memory.apply(none, none, subject.array([]))
+    assert saved == bytes_of(player.memory)
+    assert naive(subject, [event], [10**12 + 1], 1) == player.play([], [10**12 + 1])
+
+
+@pytest.mark.parametrize("memory", [Ledger(None), Panes(None)], ids=["ledger", "panes"])
+def test_a_memory_over_everything_lets_go_of_nothing(memory):
+    """Without a window of its own a memory holds what its period gives it, at any tick."""
+    memory.resize(1)
+    memory.apply(np.zeros(2, np.int64), np.array([0, 10**12]), np.array([3, 4]))
+    memory.expire(2**60)
+    if isinstance(memory, Panes):
+        assert (memory.count, memory.micros) == (2, 7)
+    else:
+        assert (memory.at_least(2).all(), memory.sum_at_least(7).all()) == (True, True)

@@ -1,0 +1,230 @@
+"""Bad input through a real Kafka: each kind is counted under its reason, and harms nothing else."""
+
+import json
+from dataclasses import replace
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from tests.integration import collaboration_log as collaboration
+from tests.integration.brokers import Kafka
+from tests.integration.northstar_process import (
+    COLLABORATION,
+    READY_TIMEOUT_S,
+    Northstar,
+    accounted,
+    consumed,
+    counters,
+)
+from tests.integration.shown import Truth, of_metrics
+from tests.integration.waiting import wait_until
+from tests.oracle.oracle import Settings
+
+pytestmark = pytest.mark.services
+
+GOOD = 3_000  # the first of the log, with which nothing is wrong
+MIB = 1 << 20
+MESSAGE_BYTES_MAX = 4 * MIB  # what broker and producer let through; the engine's limit is its own
+
+
+class Field(NamedTuple):
+    """A good record with one of its fields as this JSON text."""
+
+    fate: str
+    path: str
+    text: str
+
+
+FIELDS = [
+    Field("invalid_json", "properties.added", "NaN"),
+    Field("invalid_json", "properties.added", "-Infinity"),
+    Field("invalid_json", "properties.added", "1e999"),
+    Field("invalid_json", "properties.file", '"\\ud800"'),
+    Field("too_deep", "properties.more", "[" * 63 + "]" * 63),  # inside two objects
+    Field("field_type", "event", "7"),
+    Field("field_type", "userId", "1.5"),
+    Field("field_type", "properties.file", "true"),
+    Field("field_type", "context.groupId", '["httpx"]'),
+    Field("field_type", "properties.added", '"8"'),
+    Field("field_type", "messageId", "{}"),
+    Field("bad_id", "userId", '""'),
+    Field("bad_id", "userId", '"  "'),
+    Field("bad_id", "userId", '"Anonymous"'),
+    Field("bad_id", "context.groupId", '"N/A"'),
+    Field("bad_id", "properties.file", '"null"'),
+    Field("bad_id", "properties.file", '"a\\u0007"'),
+    Field("bad_id", "properties.file", f'"{"x" * 513}"'),
+    Field("bad_id", "userId", "0"),
+    Field("bad_id", "userId", "-5"),
+    Field("bad_id", "userId", str(2**53)),
+    Field("bad_time", "timestamp", "null"),
+    Field("bad_time", "timestamp", "0"),
+    Field("bad_time", "timestamp", "1554380875"),
+    Field("bad_time", "timestamp", '"yesterday"'),
+    Field("bad_time", "timestamp", '"2019-04-04T12:27:55"'),
+    Field("bad_time", "timestamp", '"1999-12-31T23:59:59Z"'),
+    Field("bad_time", "timestamp", '"9999-12-31T23:59:59Z"'),
+    Field("out_of_range", "properties.added", "-1"),
+    Field("out_of_range", "properties.deleted", "1e10"),
+    Field("future", "timestamp", '"2099-12-31T23:59:59Z"'),
+    Field("unknown_name", "event", '"file_looked_at"'),
+    Field("unknown_name", "event", "null"),
+    # Odd, and yet in order.
+    Field("matched", "userId", "5"),
+    Field("matched", "userId", str(2**53 - 1)),
+    Field("matched", "properties.file", f'"{"x" * 512}"'),
+    Field("matched", "properties.more", "[" * 62 + "]" * 62),
+    Field("matched", "properties.more", "1" * 400),  # a number beyond a double, not read
+    Field("matched", "properties.added", "null"),
+]
+WHOLE = [
+    ("tombstone", None),
+    ("tombstone", b""),
+    ("invalid_json", b" "),
+    ("invalid_json", b"nonsense"),
+    ("invalid_json", b'{"event": "file_changed", '),
+    ("invalid_json", b'{"event": "file_changed"} {}'),
+    ("invalid_json", b'{"event": "file_changed", "userId": "\xff"}'),
+    ("invalid_json", b'\xef\xbb\xbf{"event": "file_changed"}'),
+    ("not_object", b"[1, 2]"),
+    ("not_object", b'"file_changed"'),
+    ("not_object", b"7"),
+    ("not_object", b"null"),
+    ("too_deep", b"[" * 5_000 + b"]" * 5_000),
+    ("unknown_name", b"{}"),
+]
+
+
+
+
+def moved(by):
+    """The record's time, moved from when it reached the log."""
+
+    def made(event, record):
+        moment = datetime.fromtimestamp(record.ingested_ms / 1000, UTC) + by
+        return written(event | {"timestamp": moment.isoformat()})
+
+    return made
+
+
+def sized(size):
+    """The record, blown up to so many bytes by a field that nobody reads."""
+
+    def made(event, _):
+        event["properties"] |= {"padding": ""}
+        event["properties"] |= {"padding": "x" * (size - len(written(event)))}
+        return written(event)
+
+    return made
+
+
+def same(_, record):
+    """The record once more."""
+    return record.value
+
+
+def named_twice(event, _):
+    """Two names in one object, of which the last wins."""
+    return b'{"event": "file_looked_at", ' + written(event)[1:]
+
+
+MADE = [
+    ("future", moved(timedelta(minutes=6))),
+    ("too_old", moved(timedelta(days=-100))),  # the longest window is one of 84 days
+    ("too_large", sized(MIB + 1)),
+    ("duplicate", same),
+    ("matched", sized(MIB)),
+    ("matched", named_twice),
+    ("matched", moved(timedelta(minutes=4))),
+]
+
+
+def written(event):
+    """An event as JSON."""
+    return json.dumps(event).encode()
+
+
+def with_field(event, path, text):
+    """The event as JSON, with this text in one place."""
+    *parents, key = path.split(".")
+    place = event
+    for parent in parents:
+        place = place[parent]
+    place[key] = "@"
+    return written(event).replace(b'"@"', text.encode())
+
+
+def bad_input():
+    """What may be done to a record, and what becomes of it then."""
+    for field in FIELDS:
+        yield field.fate, lambda event, _, field=field: with_field(event, field.path, field.text)
+    for fate, value in WHOLE:
+        yield fate, lambda *_, value=value: value
+    yield from MADE
+
+
+def with_bad_input(good):
+    """The records, some of the last followed by a spoilt copy; and the fate of each."""
+    spoilt = dict(zip(range(len(good) - 1, 0, -2), bad_input(), strict=False))
+    assert len(spoilt) == len([*bad_input()])
+    records, fates = [], []
+    for number, record in enumerate(good):
+        records.append(record)
+        fates.append("matched")
+        if number in spoilt:
+            fate, spoil = spoilt[number]
+            event = json.loads(record.value) | {"messageId": f"spoilt-{number}"}
+            records.append(replace(record, value=spoil(event, record)))
+            fates.append(fate)
+    return list(renumbered(records)), fates
+
+
+def renumbered(records):
+    """The records with the offsets that they get in this order."""
+    offsets = Counter()
+    for record in records:
+        yield replace(record, offset=offsets[record.partition])
+        offsets[record.partition] += 1
+
+
+class RoomyKafka(Kafka):
+    """A producer of records that are larger than the engine takes."""
+
+    def _client_settings(self):
+        return super()._client_settings() | {"message.max.bytes": MESSAGE_BYTES_MAX}
+
+
+def test_each_kind_of_bad_input_is_counted_and_harms_nothing(kafka, tmp_path):
+    """Sixty records of every kind of bad input among 4,000 good ones: those stay exact."""
+    good = collaboration.log()[:GOOD]
+    records, fates = with_bad_input(good)
+    kafka = RoomyKafka(kafka.bootstrap)
+    topic = collaboration.create_topic(kafka, max_message_bytes=MESSAGE_BYTES_MAX)
+    collaboration.produce(kafka, topic, records)
+    tick = collaboration.newest_tick_ms(good)
+    where = ("--kafka-bootstrap", kafka.bootstrap, "--port", "0")
+    with Northstar(
+        tmp_path / "northstar.log",
+        {"KAFKA__TOPICS": topic, "TIME__IDLE_AFTER": "10m"},
+        *(str(COLLABORATION), *where, "--lateness", collaboration.LATENESS),
+    ) as northstar:
+        northstar.begin()
+        northstar.wait_until_ready()
+        wait_until(lambda: shown(northstar) == tick, "the newest tick", READY_TIMEOUT_S)
+        metrics = northstar.get("/metrics").text
+
+    settings = Settings(lateness_ms=collaboration.LATENESS_MS)
+    expected, counts = Truth(collaboration.DEFINITION, records, settings).at([tick])
+    counted = counters(metrics)
+    print({k:(v,expected[tick].get(k)) for k,v in of_metrics(metrics)[1].items() if expected[tick].get(k)!=v})
+    print(Counter(fates), counts, counted)
+    assert of_metrics(metrics) == (tick, expected[tick])
+    print(fates, counts, counted)
+
+
+def shown(northstar):
+    """The tick that is shown."""
+    found = of_metrics(northstar.get("/metrics").text)
+    return None if found is None else found[0]
