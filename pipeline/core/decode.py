@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from pipeline.core.dedup import Dedup
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import numbers
+from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
-from pipeline.core.plan import At, IdSource, Kind, Named, Path, Plan, Value
+from pipeline.core.plan import IdSource, Plan, Value
 from pipeline.core.record_shape import Ill, Row, Unreadable, Use, fits
 from pipeline.core.records import Counts, Filtered, Reason, Records
 from pipeline.core.snapshot import Arrays

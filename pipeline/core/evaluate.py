@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.plan import (
+from pipeline.core.expression import (
     AllOf,
     AnyOf,
     Arithmetic,

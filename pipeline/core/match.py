@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pipeline.core.decode import EventBatch
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
+from pipeline.core.expression import At, Named
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
-from pipeline.core.plan import MICROS, At, Feed, IdSource, Named, Plan
+from pipeline.core.plan import MICROS, Feed, IdSource, Plan
 from pipeline.core.records import Counts, Filtered
 from pipeline.core.wanted import bearers
 

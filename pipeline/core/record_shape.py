@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from pipeline.core.plan import Path
+from pipeline.core.expression import Path
 from pipeline.core.records import Reason
 
 

@@ -8,20 +8,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.plan import (
+from pipeline.core.expression import (
     AllOf,
     AnyOf,
     Arithmetic,
     At,
     Comparison,
-    Event,
     Expression,
     Kind,
     Not,
     OneOf,
-    Plan,
-    TimeUnit,
 )
+from pipeline.core.plan import Event, Plan, TimeUnit
 from pipeline.core.record_shape import Place, RecordShape, Use
 
 USE: Final = {Kind.NUMBER: Use.NUMBER, Kind.TEXT: Use.TEXT, Kind.TRUTH: Use.TRUTH}

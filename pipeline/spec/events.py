@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.core import plan
-from pipeline.core.plan import Kind
+from pipeline.core import expression as tree, plan
+from pipeline.core.expression import Kind
 from pipeline.spec import written
 from pipeline.spec.expression import emit, infer, place_alone
 from pipeline.spec.fields import NUMBER_MAX
@@ -173,7 +173,7 @@ def _bounds(source: ValueSource) -> tuple[float, float]:
     return low, high
 
 
-def _where(names: Names, event: DraftEvent) -> plan.Expression | None:
+def _where(names: Names, event: DraftEvent) -> tree.Expression | None:
     if event.where is None or names.findings.is_broken(*event.where.at):
         return None
     with names.findings.catching(event.where.at):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.core import plan
-from pipeline.core.plan import Kind
+from pipeline.core import expression as tree
+from pipeline.core.expression import Kind
 from pipeline.spec.kinds import Place, Use, called
 from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
@@ -72,7 +72,7 @@ def place_alone(code: Code, scope: Scope) -> Place | None:
 
 def emit(  # noqa: PLR0911 - one for each kind of node
     code: Code, node: ast.expr, scope: Scope
-) -> plan.Expression:
+) -> tree.Expression:
     """The plan's tree of an expression that `infer` has seen.
 
     Raises:
@@ -80,18 +80,18 @@ def emit(  # noqa: PLR0911 - one for each kind of node
     """
     match node:
         case ast.Constant(value=bool() | str() as value):
-            return plan.Literal(value)
+            return tree.Literal(value)
         case ast.Constant(value=int() | float() as number):
-            return plan.Literal(float(number))
+            return tree.Literal(float(number))
         case ast.BinOp(left=left, op=op, right=right):
-            return plan.Arithmetic(operator(op), emit(code, left, scope), emit(code, right, scope))
+            return tree.Arithmetic(operator(op), emit(code, left, scope), emit(code, right, scope))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return plan.Not(emit(code, operand, scope))
+            return tree.Not(emit(code, operand, scope))
         case ast.UnaryOp(operand=operand):
             return _negated(emit(code, operand, scope))
         case ast.BoolOp(op=op, values=values):
             operands = tuple(emit(code, value, scope) for value in values)
-            return plan.AllOf(operands) if isinstance(op, ast.And) else plan.AnyOf(operands)
+            return tree.AllOf(operands) if isinstance(op, ast.And) else tree.AnyOf(operands)
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return _emit_comparison(code, left, op, right, scope)
     return _emit_place(code, node, scope)
@@ -216,25 +216,25 @@ def _wrong(code: Code, node: ast.expr, kind: Kind, wanted: Kind) -> Refusal:
     return code.refusal(node, "kind-conflict", message, advice[wanted])
 
 
-def _negated(operand: plan.Expression) -> plan.Expression:
-    if isinstance(operand, plan.Literal) and isinstance(operand.value, float):
-        return plan.Literal(0.0 - operand.value)
-    return plan.Arithmetic("-", plan.Literal(0.0), operand)
+def _negated(operand: tree.Expression) -> tree.Expression:
+    if isinstance(operand, tree.Literal) and isinstance(operand.value, float):
+        return tree.Literal(0.0 - operand.value)
+    return tree.Arithmetic("-", tree.Literal(0.0), operand)
 
 
 def _emit_comparison(
     code: Code, left: ast.expr, op: ast.cmpop, right: ast.expr, scope: Scope
-) -> plan.Expression:
+) -> tree.Expression:
     if not isinstance(op, ast.In | ast.NotIn):
         sides = emit(code, left, scope), emit(code, right, scope)
-        return plan.Comparison(operator(op), *sides)
+        return tree.Comparison(operator(op), *sides)
     assert isinstance(right, ast.Tuple)
     options = (_constant(option) for option in right.elts)
-    known = plan.OneOf(emit(code, left, scope), tuple(o for o in options if o is not None))
-    return plan.Not(known) if isinstance(op, ast.NotIn) else known
+    known = tree.OneOf(emit(code, left, scope), tuple(o for o in options if o is not None))
+    return tree.Not(known) if isinstance(op, ast.NotIn) else known
 
 
-def _emit_place(code: Code, node: ast.expr, scope: Scope) -> plan.Expression:
+def _emit_place(code: Code, node: ast.expr, scope: Scope) -> tree.Expression:
     place = scope.place(code, node)
     kind = scope.kinds.kind(place)
     if kind is None:
@@ -245,4 +245,4 @@ def _emit_place(code: Code, node: ast.expr, scope: Scope) -> plan.Expression:
             "Compare one of the two with a number or a text as well, such as "
             f'`{code.written(node)} != ""`.',
         )
-    return plan.Named(place.path[0], kind) if place.is_value else plan.At(place.path, kind)
+    return tree.Named(place.path[0], kind) if place.is_value else tree.At(place.path, kind)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.plan import Kind
+from pipeline.core.expression import Kind
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Path
+    from pipeline.core.expression import Path
 
 _ARTICLES: Final = {
     Kind.NUMBER: "a number",

@@ -15,7 +15,7 @@ from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Expression
+    from pipeline.core.expression import Expression
 
 ANYBODY: Final = "*"  # in a key, in place of the entity of a table without entities
 

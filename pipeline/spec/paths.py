@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Path
+    from pipeline.core.expression import Path
 
 LENGTH_MAX: Final = 1000  # as long as an expression
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

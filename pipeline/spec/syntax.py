@@ -23,7 +23,7 @@ from pipeline.spec.syntax_errors import explained
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.core.plan import Path
+    from pipeline.core.expression import Path
 
 LENGTH_MAX: Final = 1000  # characters; what is longer is better named and built upon
 DEPTH_MAX: Final = 20

@@ -11,7 +11,7 @@ from pipeline.spec.findings import Broken
 from pipeline.spec.memories import Memories, Rows
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Expression
+    from pipeline.core.expression import Expression
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.names import Names

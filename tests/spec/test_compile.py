@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.core import plan
+from pipeline.core import expression as tree, plan
+from pipeline.core.expression import Kind
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     AllHeld,
@@ -13,7 +14,6 @@ from pipeline.core.plan import (
     Constant,
     EdgeKind,
     Fixed,
-    Kind,
     NotHeld,
     OfMetric,
     OfTerm,
@@ -118,7 +118,7 @@ def test_example_events(example_plan):
     assert seconds == plan.Value(
         "seconds",
         Kind.NUMBER,
-        plan.Arithmetic("/", plan.At(("properties", "ms"), Kind.NUMBER), plan.Literal(1000.0)),
+        tree.Arithmetic("/", tree.At(("properties", "ms"), Kind.NUMBER), tree.Literal(1000.0)),
         0.0,
         9_007_199_254.0,
     )

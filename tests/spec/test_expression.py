@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.core.plan import (
+from pipeline.core.expression import (
     AllOf,
     AnyOf,
     Arithmetic,
