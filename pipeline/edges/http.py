@@ -162,6 +162,7 @@ class HttpServer:
         adjustments: dict[str, Any] = _adjustments(settings)
         self._server = create_server(app, map=self._map, sockets=[listening], **adjustments)
         self._stopping = threading.Event()
+        self._waking = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
 
@@ -176,7 +177,9 @@ class HttpServer:
         if self._stopping.is_set():
             return
         self._stopping.set()
-        self._wake()
+        with self._waking:
+            if self._map:
+                self._wake()
         self._thread.join(2 * CLOSE_TIMEOUT_S)
 
     def _wake(self) -> None:
@@ -192,7 +195,8 @@ class HttpServer:
             self._drain()
         finally:
             self._server.task_dispatcher.shutdown(timeout=CLOSE_TIMEOUT_S)
-            wasyncore.close_all(self._map)
+            with self._waking:  # or else a closed descriptor is woken, or its next owner's
+                wasyncore.close_all(self._map)
 
     def _round(self, timeout_s: float) -> None:
         # poll, since select fails beyond 1,024 descriptors
