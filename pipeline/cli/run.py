@@ -24,8 +24,7 @@ from pipeline.edges.newest import Newest
 from pipeline.engine import runtime
 from pipeline.engine.recovery import StoreRefused
 from pipeline.engine.source import Source
-from pipeline.layers import SettingsError
-from pipeline.settings import Settings, load
+from pipeline.settings import Settings, SettingsError, load
 from pipeline.telemetry import Telemetry
 
 # After the request to stop: a last snapshot of the largest state takes a few seconds.

@@ -11,8 +11,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
-from pipeline.layers import SettingProblem, SettingsError
-from pipeline.settings import KafkaSettings
+from pipeline.settings import KafkaSettings, SettingProblem, SettingsError
 
 REACHABLE_TIMEOUT_S: Final = 10.0
 _ASK_TIMEOUT_S: Final = 0.5  # between looks at what went wrong
