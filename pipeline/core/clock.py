@@ -81,9 +81,10 @@ class Clock:
         due = {newest_ms}
         if newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms:
             due.update(_multiples(self._tick_ms, after_ms, newest_ms))
+        oldest_ms = min(due)
         for baseline in self._baselines:
             # What lies further back than this no tick to come will look at.
-            needed_ms = max(after_ms, looks_back_to(baseline, newest_ms) - 1)
+            needed_ms = max(after_ms, looks_back_to(baseline, oldest_ms) - 1)
             due.update(_multiples(baseline_step_ms(baseline.period_ms), needed_ms, newest_ms))
         return sorted(due)
 

@@ -144,7 +144,7 @@ def _baseline(guard: Guard, value: float | None, past: Published | None) -> floa
     if isinstance(guard.baseline, Fixed):
         return guard.baseline.value
     if isinstance(guard.baseline, Previous):
-        if past is None or past.value is None:
+        if past is None or past.value is None or past.coverage == 0:
             return "no reading one period ago"
         if past.coverage < 1:
             return "the reading one period ago did not cover its window"

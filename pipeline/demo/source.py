@@ -147,6 +147,10 @@ class TrafficReader:
         """The slot's partitions."""
         return [*self._done]
 
+    def positions(self) -> Mapping[int, int]:
+        """None: what nothing was read from is read from its start."""
+        return {}
+
     def finished(self, partition: int) -> bool:  # noqa: ARG002
         """Never: people go on using the product."""
         return False

@@ -130,6 +130,10 @@ class FileReader:
         """All files, by number."""
         return range(len(self._files))
 
+    def positions(self) -> Mapping[int, int]:
+        """None: what nothing was read from is read from its start."""
+        return {}
+
     def finished(self, partition: int) -> bool:
         """Whether all lines of a file have been passed on."""
         return self._files[partition].finished

@@ -23,7 +23,7 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.match import Contributions, Matcher, Rows, joined
 from pipeline.core.plan import Plan
 from pipeline.core.records import Records
-from pipeline.core.snapshot import pack, unpack
+from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.engine.messages import CLOCK_KEY, Delivery, Message, Watermark, shard_key
 from pipeline.engine.source import SlotReader, Source
 from pipeline.telemetry import Telemetry
@@ -171,8 +171,8 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         figures.watermark_ms = decoded.watermark_ms
         self._positions[number] = int(records.offsets[-1]) + 1
         self._heard_s[number] = self._intake.monotonic_s()
-        if contributions.earliest_ms is not None and self._first_ms is None:
-            self._first_ms = contributions.earliest_ms
+        first = [ms for ms in (self._first_ms, contributions.earliest_ms) if ms is not None]
+        self._first_ms = min(first, default=None)
         return contributions
 
     def _watermark_ms(self) -> int:
@@ -235,23 +235,21 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
             for number, state in self._states.items()
             for name, array in state.dump().items()
         }
-        positions = {str(number): at for number, at in self._positions.items()}
+        known = {**self._reader.positions(), **self._positions}
+        positions = {str(number): at for number, at in known.items()}
         return pack(arrays, {"positions": positions, "first_ms": self._first_ms})
 
     def _load(self, saved: bytes) -> None:
         arrays, facts = unpack(saved)
         self._first_ms = facts["first_ms"]
         self._positions = {int(number): at for number, at in facts["positions"].items()}
-        for number in self._positions:
-            prefix = f"{number}/"
+        saved_states: dict[int, Arrays] = defaultdict(dict)
+        for name, array in arrays.items():
+            partition, _, rest = name.partition("/")
+            saved_states[int(partition)][rest] = array
+        for number, state in saved_states.items():
             self._states[number] = self._decoder.fresh()
-            self._states[number].load(
-                {
-                    name.removeprefix(prefix): array
-                    for name, array in arrays.items()
-                    if name.startswith(prefix)
-                }
-            )
+            self._states[number].load(state)
 
     def _tell_durable(self) -> None:
         """A poll after a snapshot means that the epoch before that snapshot is on disk."""

@@ -22,6 +22,12 @@ class SlotReader(Protocol):
     def partitions(self) -> Sequence[int]:
         """The partitions this slot owns now."""
 
+    def positions(self) -> Mapping[int, int]:
+        """Where partitions stand that nothing was read from yet, if that is not their start.
+
+        Saved with the others, so that what comes while the engine is down is not passed over.
+        """
+
     def finished(self, partition: int) -> bool:
         """Whether a partition has ended for good (the end of a file)."""
 
