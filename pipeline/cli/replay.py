@@ -62,12 +62,14 @@ def moment_ms(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def span_ms(text: str) -> int:
-    """A duration, in milliseconds.
+def span_ms(text: str | int) -> int:
+    """A duration, in milliseconds; numbers pass, as defaults come through here too.
 
     Raises:
         typer.BadParameter: it is none.
     """
+    if isinstance(text, int):
+        return text
     try:
         return duration_ms(text)
     except ValueError:

@@ -76,6 +76,8 @@ def _run(plan: Plan, settings: Settings) -> None:
     telemetry = Telemetry()
     try:
         kafka_client.check_reachable(settings.kafka, topics)
+    except SettingsError as refused:  # librdkafka knows properties that we do not
+        leave(Exit.USAGE, str(refused))
     except UnreachableError as fault:
         leave(Exit.UNREACHABLE, str(fault))
     source = KafkaSource(settings.kafka, topics, telemetry)

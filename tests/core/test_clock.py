@@ -15,15 +15,16 @@ from pipeline.core.plan import Constant, Fixed, Previous
 from pipeline.core.windows import HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 
-HOUR = Previous(HOUR_MS)  # steps of a minute
+MINUTE = Previous(MINUTE_MS)  # steps of a minute
+HOUR = Previous(HOUR_MS)  # the same
 DAYS = Previous(100 * HOUR_MS)  # steps of an hour
 TICK_MS = 10_000
 START_MS = 1_000 * HOUR_MS
 
 
-def clock(slots=1, baselines=(), catch_up_ticks=CATCH_UP_TICKS):
-    """A clock of ten seconds."""
-    return Clock(slots, TICK_MS, baselines, catch_up_ticks)
+def clock(slots=1, baselines=(), tick_ms=TICK_MS):
+    """A clock of ten seconds, or of another tick."""
+    return Clock(slots, tick_ms, baselines)
 
 
 def at(ticks):
@@ -113,10 +114,18 @@ def test_catching_up_makes_the_ticks_that_baselines_will_look_back_on():
 
 def test_ticks_that_a_baseline_looks_back_on_are_made_even_off_the_grid():
     """A tick that does not divide the baseline's step makes the steps all the same."""
-    ticking = Clock(1, 45_000, (HOUR,))
+    ticking = clock(baselines=(HOUR,), tick_ms=45_000)
     ticking.advance(0, 45_000 * 100, None)
     found = ticking.advance(0, 45_000 * 103, None)
     assert found == [4_545_000, 4_560_000, 4_590_000, 4_620_000, 4_635_000]
+
+
+def test_each_of_several_ticks_finds_its_baseline():
+    """Regression: only the newest of several ticks once had the step that it looks back on."""
+    ticking = clock(baselines=(MINUTE,), tick_ms=45_000)
+    ticking.advance(0, START_MS, None)
+    found = [tick - START_MS for tick in ticking.advance(0, START_MS + 180_000, None)]
+    assert found == [45_000, 60_000, 90_000, 120_000, 135_000, 180_000]  # 135 looks back to 60
 
 
 MOVES = st.lists(
@@ -141,35 +150,37 @@ def moved(ticking, moves, watermarks):
         yield said, ticking.advance(slot, said, START_MS if fifths is not None else None)
 
 
-BASELINES = st.sampled_from([(), (HOUR,), (HOUR, DAYS)])
+BASELINES = st.sampled_from([(), (MINUTE,), (HOUR,), (HOUR, DAYS)])
+GRIDS_MS = st.sampled_from([TICK_MS, 45_000])  # the second does not divide a baseline's step
 
 
-@given(MOVES, BASELINES)
-def test_ticks_come_in_order_and_once_and_never_ahead(moves, baselines):
+@given(MOVES, BASELINES, GRIDS_MS)
+def test_ticks_come_in_order_and_once_and_never_ahead(moves, baselines, tick_ms):
     """However slots move, no tick comes twice, back, or before the slowest has reached it."""
-    ticking, said, last = clock(3, baselines), {}, None
+    ticking, said, last = clock(3, baselines, tick_ms), {}, None
     for (slot, _), (watermark, due) in zip(moves, moved(ticking, moves, {}), strict=True):
         said[slot] = watermark
-        reached = min((said.get(number, LONG_AGO) for number in range(3)), default=LONG_AGO)
+        reached = min(said.get(number, LONG_AGO) for number in range(3))
         assert sorted(set(due)) == due
-        assert all(tick <= reached for tick in due)
-        assert all(tick % TICK_MS == 0 or tick % MINUTE_MS == 0 for tick in due)
+        assert all(tick % tick_ms == 0 or tick % MINUTE_MS == 0 for tick in due)
         if due:
-            assert reached // TICK_MS * TICK_MS == due[-1]
+            assert reached // tick_ms * tick_ms == due[-1]
             assert last is None or due[0] > last
             last = due[-1]
 
 
-@given(MOVES, BASELINES)
-def test_the_newest_tick_always_finds_the_ticks_that_its_baselines_look_back_on(moves, baselines):
-    """However much was skipped, what the newest tick looks back on was made, if it was seen."""
-    ticking, made, first = clock(3, baselines), set(), None
+@given(MOVES, BASELINES, GRIDS_MS)
+def test_ticks_find_the_ticks_that_their_baselines_look_back_on(moves, baselines, tick_ms):
+    """However much was skipped, the newest tick and those of the present find what they need."""
+    ticking, made, first, newest = clock(3, baselines, tick_ms), set(), None, None
     for _, due in moved(ticking, moves, {}):
         if not due:
             continue
         first = due[0] if first is None else first
-        made |= {*due}
-        wanted = {looks_back_to(baseline, due[-1]) for baseline in baselines}
+        present = newest is not None and due[-1] - newest <= CATCH_UP_TICKS * tick_ms
+        newest, made = due[-1], made | {*due}
+        published = [tick for tick in due if tick % tick_ms == 0] if present else [newest]
+        wanted = {looks_back_to(baseline, tick) for tick in published for baseline in baselines}
         assert {tick for tick in wanted if tick >= first} <= made
 
 

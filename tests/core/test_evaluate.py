@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from pipeline.core.evaluate import FALSE, TRUE, UNKNOWN, condition, numbers
-from pipeline.core.plan import (
+from pipeline.core.expression import (
     AllOf,
     AnyOf,
     Arithmetic,

@@ -128,6 +128,10 @@ WITH_PAST = {"baseline": WEEK, "past": PAST}
             "no reading one period ago",
         ),
         (
+            {"value": 100, "baseline": WEEK, "past": {min(PAST): Published(100.0, 0.0)}},
+            "no reading one period ago",
+        ),
+        (
             {"value": 100, "baseline": WEEK, "past": {min(PAST): Published(100.0, 0.5)}},
             "the reading one period ago did not cover its window",
         ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.core.plan import (
+from pipeline.core.expression import (
     AllOf,
     AnyOf,
     Arithmetic,

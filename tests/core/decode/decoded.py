@@ -4,8 +4,8 @@ import math
 
 from pipeline.core.decode import Decoder
 from pipeline.core.deployment import Deployment
+from pipeline.core.expression import Kind
 from pipeline.core.match import Matcher
-from pipeline.core.plan import Kind
 from pipeline.core.wanted import leaves
 from tests.core.plans import SUITE, compiled, records
 

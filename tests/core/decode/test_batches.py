@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.decode import Decoder, EventBatch
+from pipeline.core.expression import At
 from pipeline.core.identity import ABSENT, Identity
 from pipeline.core.match import Matcher
-from pipeline.core.plan import At, IdMode, IdSource
+from pipeline.core.plan import IdMode, IdSource
 from pipeline.core.records import Counts, Filtered, Reason
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.wanted import leaves, record_names
