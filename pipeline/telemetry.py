@@ -42,8 +42,8 @@ class Telemetry:
     """All figures of one process.
 
     `waiting_for` names what is still missing before readings may be shown; empty means ready.
-    `slot_watermarks` is how far each slot of this process has come, and `caught_up_ms` how far it
-    was when it had read what was there at the start.
+    `slot_watermarks` is how far each slot of this process has come; `caught_up_ms` its watermark
+    and that of its furthest partition when it had read what was there at the start.
     """
 
     partitions: dict[int, PartitionFigures] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Telemetry:
     ticks: int = 0
     waiting_for: set[str] = field(default_factory=set)
     slot_watermarks: dict[int, int] = field(default_factory=dict)
-    caught_up_ms: dict[int, int] = field(default_factory=dict)
+    caught_up_ms: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def partition(self, number: int) -> PartitionFigures:
         """The figures of a partition, made on first use."""
@@ -62,7 +62,7 @@ class Telemetry:
         """The counts of all partitions together."""
         whole = Counts()
         for figures in list(self.partitions.values()):
-            whole.add(figures.counts)
+            whole.add(figures.counts.copy())
         return whole
 
     @property
@@ -82,5 +82,7 @@ class Telemetry:
         """Whether a tick may be shown: it is made of all that was there when we started."""
         if self.waiting_for:
             return False
-        known = [at for at in self.caught_up_ms.values() if at not in (LONG_AGO, HOLDS_NOBODY_BACK)]
-        return at_ms + tick_ms > min(known, default=LONG_AGO)
+        caught_up = list(self.caught_up_ms.values())
+        holding = [at for at, _ in caught_up if at not in (LONG_AGO, HOLDS_NOBODY_BACK)]
+        furthest = max((newest for _, newest in caught_up), default=LONG_AGO)
+        return at_ms + tick_ms > min(holding, default=furthest)

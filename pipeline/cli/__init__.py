@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from pipeline.cli.demo import demo
@@ -12,6 +15,13 @@ from pipeline.cli.schema import schema
 from pipeline.cli.tree import tree
 from pipeline.cli.validate import validate
 
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's way
+    if asked:
+        typer.echo(f"northstar {version('northstar')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="northstar",
     help="A product's North Star Metric, computed from its event stream, exactly and live.",
@@ -19,5 +29,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def northstar(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """A product's North Star Metric, computed from its event stream, exactly and live."""
+
+
 for verb in (demo, run, replay, validate, explain, tree, schema):
     app.command()(verb)

@@ -82,7 +82,10 @@ def replay(
     ],
     events: Annotated[
         list[str],
-        typer.Option(help="JSON lines, zipped or not; `-` is standard input. May be repeated."),
+        typer.Option(
+            help="JSON lines, zipped or not; `-` is standard input. May be repeated: each file "
+            "is a partition, with a watermark and a memory of message ids of its own."
+        ),
     ],
     first: Annotated[
         int, typer.Option("--from", parser=moment_ms, help="The first tick.", metavar="TIME")
@@ -97,11 +100,19 @@ def replay(
         ),
     ] = None,
     every: Annotated[
-        int, typer.Option(parser=span_ms, help="From tick to tick.", metavar="DURATION")
+        int,
+        typer.Option(
+            parser=span_ms, help="From tick to tick.", metavar="DURATION", show_default="1d"
+        ),
     ] = span_ms("1d"),
     lateness: Annotated[
         int,
-        typer.Option(parser=span_ms, help="How late events may be in time.", metavar="DURATION"),
+        typer.Option(
+            parser=span_ms,
+            help="How late events may be in time.",
+            metavar="DURATION",
+            show_default="1m",
+        ),
     ] = span_ms("1m"),
     output: Annotated[Output, typer.Option(help="How readings are written.")] = Output.JSON,
 ) -> None:
@@ -121,6 +132,8 @@ def replay(
     except UnreadableError as fault:
         leave(Exit.FINDINGS, str(fault))
     typer.echo(summary(engine.counts), err=True)
+    if engine.counts.consumed and not engine.counts.matched:
+        leave(Exit.FINDINGS, "no record was one of the definition's events")
 
 
 def _ticks(first: int, last: int | None, every: int) -> range:

@@ -16,6 +16,7 @@ from pipeline.cli.products import plan_at
 from pipeline.cli.service import EngineThread, serve, stopped_by_signals
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
+from pipeline.core.snapshot import UnreadableSnapshot
 from pipeline.edges import kafka_client
 from pipeline.edges.faults import DataLossError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
@@ -74,6 +75,7 @@ def run(
 def _run(plan: Plan, settings: Settings) -> None:
     topics = settings.kafka.topics or plan.topics
     telemetry = Telemetry()
+    log.info("connecting", kafka=settings.kafka.bootstrap, topics=list(topics))
     try:
         kafka_client.check_reachable(settings.kafka, topics)
     except SettingsError as refused:  # librdkafka knows properties that we do not
@@ -139,6 +141,7 @@ def _until_stopped(
 def _running(settings: Settings) -> runtime.Running:
     return runtime.Running(
         store=settings.engine.state_directory,
+        topics=settings.kafka.topics,
         store_parts=settings.engine.recovery_parts,
         epoch_s=settings.engine.epoch_interval_ms / 1000,
         idle_after_s=settings.time.idle_after_ms / 1000,
@@ -150,6 +153,7 @@ _EXITS: Final[dict[type[BaseException], Exit]] = {
     DataLossError: Exit.DATA_LOSS,
     UnreachableError: Exit.UNREACHABLE,
     StoreRefused: Exit.STATE_UNUSABLE,
+    UnreadableSnapshot: Exit.STATE_UNUSABLE,
 }
 
 

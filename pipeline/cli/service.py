@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,13 +31,18 @@ def serve(
     """Serve metrics, health and readings. Exits where the address cannot be listened on."""
     registry = CollectorRegistry()
     registry.register(MetricsCollector(newest))
-    registry.register(TelemetryCollector(telemetry, version("northstar"), partition_name))
+    registry.register(
+        TelemetryCollector(
+            telemetry, version("northstar"), partition_name, lambda: newest.tick is not None
+        )
+    )
     try:
         return HttpServer(settings, application(standard_routes(newest, telemetry, registry)))
     except OSError as taken:
         where = f"{settings.host}:{settings.port}"
         leave(
-            Exit.UNREACHABLE, f"cannot listen on {where}: {taken.strerror}; choose another --port"
+            Exit.UNREACHABLE,
+            f"cannot listen on {where}: {taken.strerror}; choose another --host or --port",
         )
 
 
@@ -71,20 +77,18 @@ class EngineThread:
 
 @contextmanager
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks for an end in order; a second one is as ever."""
+    """The first Ctrl-C or SIGTERM asks for an end in order; a second one ends us on the spot."""
     before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def ask(*_: object) -> None:
+    def ask(number: int, _: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)  # in order is not possible: the engine's thread is at work
         stop.set()
-        restore()
 
     for number in _ASKED_TO_STOP:
         signal.signal(number, ask)
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

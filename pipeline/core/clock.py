@@ -43,6 +43,7 @@ class Clock:
         self._baselines = tuple(baselines)
         self._catch_up_ticks = catch_up_ticks
         self._watermarks = [LONG_AGO] * slots
+        self._newest_ms = LONG_AGO
         self._first_ms = HOLDS_NOBODY_BACK  # before this there was nothing to see
         self._last_ms: int | None = None
 
@@ -51,20 +52,27 @@ class Clock:
         self.hear(slot, watermark_ms, first_ms)
         return self.due()
 
-    def hear(self, slot: int, watermark_ms: int, first_ms: int | None) -> None:
+    def hear(
+        self, slot: int, watermark_ms: int, first_ms: int | None, newest_ms: int = LONG_AGO
+    ) -> None:
         """Take in a slot's watermark.
 
         `first_ms` is when the slot showed its first event, None before that. A slot that holds
-        nobody back says `HOLDS_NOBODY_BACK`, and may come back with less.
+        nobody back says `HOLDS_NOBODY_BACK`, and may come back with less; `newest_ms` then says
+        how far its furthest partition is.
         """
         self._watermarks[slot] = watermark_ms
+        self._newest_ms = max(self._newest_ms, newest_ms)
         if first_ms is not None:
             self._first_ms = min(self._first_ms, first_ms)
 
     def due(self) -> list[int]:
         """The ticks that have come due since this was asked last, in order."""
         reached = min(self._watermarks)
-        if reached in (LONG_AGO, HOLDS_NOBODY_BACK):
+        if reached == HOLDS_NOBODY_BACK:
+            # Everybody is idle: what has been read is made visible, and then time stands still.
+            reached = self._newest_ms
+        if reached == LONG_AGO:
             return []
         newest = reached // self._tick_ms * self._tick_ms
         if self._last_ms is None:
@@ -92,6 +100,7 @@ class Clock:
         """Everything remembered, as plain facts."""
         return {
             "watermarks": [*self._watermarks],
+            "newest": [self._newest_ms],
             "first": [self._first_ms],
             "last": [] if self._last_ms is None else [self._last_ms],
         }
@@ -99,6 +108,7 @@ class Clock:
     def load(self, facts: dict[str, list[int]]) -> None:
         """Take the place of a fresh clock with what `dump` gave."""
         self._watermarks, (self._first_ms,) = [*facts["watermarks"]], facts["first"]
+        (self._newest_ms,) = facts["newest"]
         self._last_ms = facts["last"][0] if facts["last"] else None
 
 

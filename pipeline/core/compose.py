@@ -7,6 +7,7 @@ known is None, never 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -151,12 +152,17 @@ def _joined(operator: str, left: Number | None, right: Number | None) -> Number 
     if operator == "/":
         return _divide(left, right)
     if operator == "+":
-        return left + right
-    return left - right if operator == "-" else left * right
+        return _finite(left + right)
+    return _finite(left - right if operator == "-" else left * right)
 
 
-def _divide(numerator: Number, denominator: Number) -> float | None:
-    return numerator / denominator if denominator else None
+def _divide(numerator: Number, denominator: Number) -> Number | None:
+    return _finite(numerator / denominator) if denominator else None
+
+
+def _finite(value: Number) -> Number | None:
+    """What is beyond a double is not known, rather than infinite."""
+    return value if math.isfinite(value) else None
 
 
 def coverage(windows: Sequence[Window], tick_ms: int, earliest_ms: int | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import compress
 from typing import Final
@@ -13,6 +14,10 @@ from pipeline.core.records import Counts, Reason
 
 RECORD_BYTES_MAX: Final = 1 << 20
 DEPTH_MAX: Final = 64
+
+_BRACE_BIT: Final = 0x20  # "[" and "{" differ in this bit, "]" and "}" too
+# A text that is not closed goes to the end; nothing is tried twice, whatever a record holds.
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def without_hopeless(
@@ -50,14 +55,17 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _too_deep(values: list[bytes], sizes: NDArray[np.int64]) -> list[int]:
-    """Only records in which 65 openings stand close enough together are looked at one by one."""
+    """Only records with more than 64 openings of their own are looked at one by one."""
     text = np.frombuffer(b"".join(values), np.uint8)
-    openings = np.flatnonzero((text | 0x20) == ord("{"))  # "[" and "{" differ in that bit
+    openings = np.flatnonzero((text | _BRACE_BIT) == ord("{"))
     if len(openings) <= DEPTH_MAX:
         return []
-    close = openings[DEPTH_MAX:] - openings[:-DEPTH_MAX] < sizes.max()
-    suspects = np.unique(np.searchsorted(np.cumsum(sizes), openings[:-DEPTH_MAX][close], "right"))
-    return [int(row) for row in suspects if deeper_than_allowed(values[row])]
+    spread = openings[DEPTH_MAX:] - openings[:-DEPTH_MAX]
+    if spread.min() >= sizes.max():
+        return []
+    own = np.bincount(np.searchsorted(np.cumsum(sizes), openings, "right"))
+    suspects = np.flatnonzero(own > DEPTH_MAX).tolist()
+    return [row for row in suspects if deeper_than_allowed(values[row])]
 
 
 _Find = Callable[[list[bytes], NDArray[np.int64]], list[int]]
@@ -74,23 +82,6 @@ def deeper_than_allowed(value: bytes) -> bool:
     >>> deeper_than_allowed(b"[" * 65 + b"]" * 65), deeper_than_allowed(b'{"a": "[[[["}')
     (True, False)
     """
-    depth, in_text, escaped = 0, False, False
-    for byte in value:
-        if in_text:
-            in_text = escaped or byte != _QUOTE
-            escaped = byte == _BACKSLASH and not escaped
-        elif byte == _QUOTE:
-            in_text = True
-        elif byte in _OPENING:
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        elif byte in _CLOSING:
-            depth -= 1
-    return False
-
-
-_QUOTE: Final = ord('"')
-_BACKSLASH: Final = ord("\\")
-_OPENING: Final = b"[{"
-_CLOSING: Final = b"]}"
+    bare = np.frombuffer(_TEXT.sub(b"", value), np.uint8) | _BRACE_BIT
+    depth = np.cumsum((bare == ord("{")).astype(np.int64) - (bare == ord("}")))
+    return bool(depth.max(initial=0) > DEPTH_MAX)

@@ -35,7 +35,8 @@ _SET_APART: Final = "\x1f"
 _JOIN: Final = "\x1e"
 
 # Ids are looked up here before they are hashed: most of a batch's ids have been seen before.
-# At about 120 bytes an entry this is 30 MB, and a full cache starts anew.
+# At about 120 bytes an entry this is 30 MB (150 with ids of the greatest length), and a full
+# cache starts anew.
 _CACHE_MAX: Final = 1 << 18
 
 Values = Sequence[Any]  # texts, whole numbers, None
@@ -85,13 +86,17 @@ class Identity:
         if None in found:
             for row, known in enumerate(found):
                 if known is None:
-                    key = keys[row]
-                    found[row] = cache[key] = self._hash(text_of(key))
+                    found[row] = self._learnt(keys[row], text_of)
         return np.array(found, np.uint64)
 
-    def _hash(self, text: str | None) -> int:
+    def _learnt(self, key: Any, text_of: Callable[[Any], str | None]) -> int:  # noqa: ANN401
+        text = text_of(key)
         if text is None:
-            return REFUSED
+            return REFUSED  # and not kept: it may be of any length
+        hashed = self._cache[key] = self._hash(text)
+        return hashed
+
+    def _hash(self, text: str) -> int:
         digest = xxh3_64_intdigest(text.encode(), self._salt)
         return digest if digest >= _RESERVED else digest + _RESERVED
 

@@ -70,6 +70,17 @@ class Counts:
         self.filtered.update(other.filtered)
         self.rejected.update(other.rejected)
 
+    def copy(self) -> Counts:
+        """The counts as they stand; safe while another thread adds to them."""
+        return Counts(
+            self.consumed,
+            self.matched,
+            self.duplicate,
+            self.late,
+            Counter(dict(self.filtered)),
+            Counter(dict(self.rejected)),
+        )
+
     @property
     def balanced(self) -> bool:
         """Whether every consumed record is accounted for."""

@@ -67,7 +67,10 @@ def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:
         raise UnreadableSnapshot(f"snapshot version {version}, this release reads {VERSION}")
     body = memoryview(packed)[_PREFIX.size :]
     if xxh3_64_intdigest(body, header_size) != checksum:
-        raise UnreadableSnapshot("the snapshot's checksum does not match: it is damaged")
+        raise UnreadableSnapshot(
+            "saved state is damaged (a checksum does not match); bring it back from a copy, or "
+            "start with an empty directory"
+        )
     header = msgspec.json.decode(body[:header_size])
     return _arrays(header["arrays"], body[header_size:]), header["facts"]
 

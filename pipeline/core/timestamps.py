@@ -22,7 +22,12 @@ LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01, the first moment no longer t
 _NS_PER_MS: Final = 1_000_000
 # Arrow also takes hours alone; a text with those is shorter than any with seconds.
 _SECONDS_LENGTH: Final = len("2024-01-20T10:00:00Z")
-_ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)$"
+_ISO: Final = (
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+    r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$"
+)
+_NO_SUCH_DAY: Final = r"^\d{4}-(02-3[01]|(04|06|09|11)-31)"
 
 
 def milliseconds(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
@@ -59,7 +64,7 @@ def _cast(texts: pa.Array) -> NDArray[np.int64]:
 
 
 def _cast_what_can_be(texts: pa.Array) -> NDArray[np.int64]:
-    """Halve what cannot be cast as a whole, down to the text (a 30 February) at fault."""
+    """Halve what cannot be cast as a whole, down to the text (a 29 February) at fault."""
     try:
         return _cast(texts)
     except pa.ArrowInvalid:

@@ -72,7 +72,7 @@ def connect(
         "error_cb": on_error,
     }
     try:
-        return Consumer(own, logger=logging.getLogger("librdkafka"))
+        return Consumer(own, logger=_logger())
     except KafkaException as error:
         text = without_secrets(error.args[0].str(), settings)
         problem = SettingProblem("kafka.properties", "librdkafka", text)
@@ -93,6 +93,30 @@ def without_secrets(text: str, settings: KafkaSettings) -> str:
     for secret in settings.secrets():
         text = text.replace(secret, "***")
     return " ".join(text.split())
+
+
+class _OnceAMinute(logging.Filter):
+    """Lets one line of a kind through in a minute: an absent broker is told of all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_s: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is the first of its kind in a while; a kind is its first word."""
+        kind, now_s = record.getMessage().partition(" ")[0], time.monotonic()
+        if now_s < self._next_s.get(kind, 0.0):
+            return False
+        self._next_s[kind] = now_s + ERROR_LOG_INTERVAL_S
+        return True
+
+
+def _logger() -> logging.Logger:
+    """What librdkafka logs to; all consumers share it, and its patience."""
+    logger = logging.getLogger("librdkafka")
+    if not logger.filters:
+        logger.addFilter(_OnceAMinute())
+    return logger
 
 
 class ErrorLog:

@@ -164,12 +164,20 @@ def _guarded(plan: Plan, metric: PlannedMetric) -> dict[str, str | None]:
 class TelemetryCollector(Collector):
     """The engine's figures of one process.
 
-    `partition_names` gives topic and partition of a source partition's number. Reasons are there
+    `partition_names` gives topic and partition of a source partition's number, `is_ready` whether
+    readings are shown. Reasons are there
     from the start with 0, so that the first rejected record is already an increase.
     """
 
-    def __init__(self, telemetry: Telemetry, version: str, partition_names: Names) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        version: str,
+        partition_names: Names,
+        is_ready: Callable[[], bool],
+    ) -> None:
         self._telemetry = telemetry
+        self._is_ready = is_ready
         self._build = _info(names.BUILD_INFO, [{names.VERSION: version}])
         self._partition_names = partition_names
 
@@ -182,9 +190,8 @@ class TelemetryCollector(Collector):
 
     def _of_process(self) -> Iterator[Metric]:
         telemetry = self._telemetry
-        ready = telemetry.ticks > 0 and not telemetry.waiting_for
         yield from (
-            _gauge(names.READY, int(ready)),
+            _gauge(names.READY, int(self._is_ready())),
             _counter(names.TICKS, telemetry.ticks),
             _gauge(names.PENDING_ROWS, telemetry.pending_rows),
             _gauge(names.EVALUATED, _seconds(telemetry.evaluated_ms)),

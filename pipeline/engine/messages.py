@@ -23,10 +23,14 @@ def shard_key(shard: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """Slot to clock: how far the slot is, and when it showed its first event."""
+    """Slot to clock: how far the slot is, and when it showed its first event.
+
+    `newest_ms` is how far its furthest partition is, also while none of them holds others back.
+    """
 
     slot: int
     watermark_ms: int
+    newest_ms: int
     first_ms: int | None
 
 

@@ -68,7 +68,7 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         """Take in watermarks; tell every shard what is due."""
         for value in values:
             assert isinstance(value, Watermark)
-            self._clock.hear(value.slot, value.watermark_ms, value.first_ms)
+            self._clock.hear(value.slot, value.watermark_ms, value.first_ms, value.newest_ms)
         due = self._clock.due()
         if not due:
             return [], self.RETAIN

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -50,9 +51,16 @@ class Manifest:
     tick_ms: int
     dedup_horizon_ms: int
     parts: int
+    topics: tuple[str, ...]
 
 
-def manifest_of(plan: Plan, deployment: Deployment, slots: int, parts: int) -> Manifest:
+def manifest_of(
+    plan: Plan,
+    deployment: Deployment,
+    slots: int,
+    parts: int,
+    topics: tuple[str, ...] | None = None,
+) -> Manifest:
     """The manifest of state made now. The salt goes in as a hash of itself."""
     return Manifest(
         FLOW_VERSION,
@@ -65,6 +73,7 @@ def manifest_of(plan: Plan, deployment: Deployment, slots: int, parts: int) -> M
         deployment.tick_ms,
         deployment.dedup_horizon_ms,
         parts,
+        plan.topics if topics is None else topics,
     )
 
 
@@ -78,6 +87,7 @@ _WHAT_TO_DO: Final = {
     "slots": "set kafka.slots back, or start with an empty directory",
     "salt": "ids were hashed with another salt; set it back, or start with an empty directory",
     "tick_ms": "set time.tick back, or start with an empty directory",
+    "topics": "set kafka.topics back, in the order they had, or start with an empty directory",
     "parts": "set engine.recovery_parts back, or start with an empty directory",
     "dedup_horizon_ms": "set time.dedup_horizon back, or start with an empty directory",
 }
@@ -101,6 +111,8 @@ class Store:
                 self._check(manifest)
             else:
                 self._make(manifest)
+        except OSError as refused:
+            raise StoreRefused(f"{directory} cannot be used: {refused}") from refused
         finally:
             os.umask(previous)
 
@@ -125,22 +137,24 @@ class Store:
         return handle
 
     def _make(self, manifest: Manifest) -> None:
+        half_made = self._path.with_suffix(".new")
+        if half_made.exists():
+            shutil.rmtree(self._parts, ignore_errors=True)  # we were ended while making it
         if self._parts.exists() and any(self._parts.iterdir()):
             self.close()
             raise StoreRefused(
                 f"{self._directory} holds state without its manifest.json; bring that back, or "
                 "start with an empty directory"
             )
+        half_made.write_bytes(msgspec.json.format(msgspec.json.encode(asdict(manifest))))
         self._parts.mkdir(mode=0o700, exist_ok=True)
         init_db_dir(self._parts, manifest.parts)
-        half_made = self._path.with_suffix(".new")
-        half_made.write_bytes(msgspec.json.format(msgspec.json.encode(asdict(manifest))))
         half_made.replace(self._path)
 
     def _check(self, manifest: Manifest) -> None:
         try:
             saved = msgspec.json.decode(self._path.read_bytes(), type=dict[str, object])
-        except msgspec.MsgspecError as damaged:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as damaged:
             self.close()
             raise StoreRefused(
                 f"{self._path} is damaged; bring it back from a copy, or start with an empty "
@@ -148,6 +162,7 @@ class Store:
             ) from damaged
         for each in fields(Manifest):
             now, then = getattr(manifest, each.name), saved.get(each.name)
+            then = tuple(then) if isinstance(then, list) else then
             if now != then:
                 self.close()
                 raise StoreRefused(

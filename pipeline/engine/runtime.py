@@ -26,6 +26,8 @@ from pipeline.telemetry import Telemetry
 class Running:
     """How the engine runs here; nothing of it changes a number.
 
+    `topics` are those that are really read, None where they are the definition's.
+
     `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
     is made. `epoch_s` is how often it is
     saved, and how much is read again after a crash.
@@ -33,6 +35,7 @@ class Running:
 
     store: Path | None = None
     store_parts: int = 8
+    topics: tuple[str, ...] | None = None
     epoch_s: float = 10.0
     idle_after_s: float = 30.0
     poll_records: int = POLL_RECORDS
@@ -67,7 +70,8 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     epoch = timedelta(seconds=running.epoch_s)
     store = None
     if running.store is not None:
-        manifest = manifest_of(plan, deployment, source.slots, running.store_parts)
+        parts, topics = running.store_parts, running.topics
+        manifest = manifest_of(plan, deployment, source.slots, parts, topics)
         store = Store(running.store, manifest)
     try:
         cli_main(

@@ -7,6 +7,7 @@ the next offset and what decode remembers.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +64,8 @@ class Slots(FixedPartitionedSource[Keyed, bytes]):
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        # All of them, before the first is open: one that is quick must not make us ready.
+        intake.telemetry.waiting_for.update(map(_wait, range(intake.source.slots)))
 
     def list_parts(self) -> list[str]:
         """Every slot there is: Bytewax deals them out to workers."""
@@ -83,6 +86,10 @@ class Slots(FixedPartitionedSource[Keyed, bytes]):
             return _Unopened(resume_state)
 
 
+def _wait(slot: int) -> str:
+    return f"slot {slot} to catch up"
+
+
 class _Unopened(StatefulSourcePartition[Keyed, bytes]):
     """A slot that could not be opened: it ends at once, and what was saved of it stays."""
 
@@ -93,7 +100,7 @@ class _Unopened(StatefulSourcePartition[Keyed, bytes]):
         raise StopIteration
 
     def snapshot(self) -> bytes:
-        return self._saved or pack({}, {"positions": {}, "first_ms": None})
+        return self._saved or pack({}, {"positions": {}, "first_ms": None, "idle": []})
 
 
 class Slot(StatefulSourcePartition[Keyed, bytes]):
@@ -114,12 +121,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if saved is not None:
             self._load(saved)
         self._reader: SlotReader = intake.source.open(number, self._positions)
-        intake.telemetry.waiting_for.add(self._wait)
         intake.telemetry.slot_watermarks[number] = LONG_AGO
-
-    @property
-    def _wait(self) -> str:
-        return f"slot {self._number} to catch up"
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +130,10 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if self._intake.stop.is_set() or self._is_over():
             raise StopIteration
         self._tell_durable()
-        polled = () if self._is_too_far_ahead() else self._poll()
+        if self._is_too_far_ahead():
+            self._resting = True  # and nobody is idle: what came since the last poll is not known
+            return []
+        polled = self._poll()
         self._resting = not polled
         contributions = [self._take_in(records) for records in polled]
         watermark_ms = self._watermark_ms()
@@ -144,7 +149,8 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         telemetry = self._intake.telemetry
         if telemetry.pending_rows <= self._intake.pending_rows_max:
             return False
-        return telemetry.slot_watermarks[self._number] > min(telemetry.slot_watermarks.values())
+        own_ms = telemetry.slot_watermarks[self._number]
+        return min(telemetry.slot_watermarks.values()) < own_ms < HOLDS_NOBODY_BACK
 
     def _poll(self) -> Sequence[Records]:
         try:
@@ -163,14 +169,18 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
     def _take_in(self, records: Records) -> Contributions:
         number = records.partition
         state = self._states.setdefault(number, self._decoder.fresh())
+        newest_ms = state.newest_ms
         decoded = self._decoder.decode(records, state)
+        if state.newest_ms > newest_ms:
+            # Records that show no new time, garbage among them, would else hold the others back
+            # for as long as they come.
+            self._heard_s[number] = self._intake.monotonic_s()
         contributions = self._matcher.match(decoded.batch)
         decoded.counts.add(contributions.counts)
         figures = self._intake.telemetry.partition(number)
         figures.counts.add(decoded.counts)
         figures.watermark_ms = decoded.watermark_ms
         self._positions[number] = int(records.offsets[-1]) + 1
-        self._heard_s[number] = self._intake.monotonic_s()
         first = [ms for ms in (self._first_ms, contributions.earliest_ms) if ms is not None]
         self._first_ms = min(first, default=None)
         return contributions
@@ -182,6 +192,11 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
             (LONG_AGO if state is None else self._decoder.watermark_ms(state) for state in states),
             default=HOLDS_NOBODY_BACK,
         )
+
+    def _newest_ms(self) -> int:
+        """How far the slot's partitions have come at the most."""
+        watermarks = map(self._decoder.watermark_ms, self._states.values())
+        return max(watermarks, default=LONG_AGO)
 
     def _is_absent(self, partition: int) -> bool:
         """Ended, or idle: nothing there, and nothing heard for long, or ever."""
@@ -196,11 +211,11 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
 
     def _note_catching_up(self, watermark_ms: int) -> None:
         telemetry = self._intake.telemetry
-        if self._wait in telemetry.waiting_for and all(
+        if _wait(self._number) in telemetry.waiting_for and all(
             map(self._reader.caught_up, self._reader.partitions())
         ):
-            telemetry.caught_up_ms[self._number] = watermark_ms
-            telemetry.waiting_for.discard(self._wait)
+            telemetry.caught_up_ms[self._number] = (watermark_ms, self._newest_ms())
+            telemetry.waiting_for.discard(_wait(self._number))
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────
 
@@ -218,7 +233,8 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
             since = first_ms if shard == 0 else None
             delivery = Delivery(self._number, watermark_ms, _joined(rows[shard]), since)
             keyed.append((shard_key(shard), delivery))
-        keyed.append((CLOCK_KEY, Watermark(self._number, watermark_ms, self._first_ms)))
+        watermark = Watermark(self._number, watermark_ms, self._newest_ms(), self._first_ms)
+        keyed.append((CLOCK_KEY, watermark))
         return keyed
 
     def next_awake(self) -> datetime | None:
@@ -237,11 +253,16 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         }
         known = {**self._reader.positions(), **self._positions}
         positions = {str(number): at for number, at in known.items()}
-        return pack(arrays, {"positions": positions, "first_ms": self._first_ms})
+        figures = self._intake.telemetry.partition
+        idle = [number for number in self._states if figures(number).idle]
+        facts = {"positions": positions, "first_ms": self._first_ms, "idle": idle}
+        return pack(arrays, facts)
 
     def _load(self, saved: bytes) -> None:
         arrays, facts = unpack(saved)
         self._first_ms = facts["first_ms"]
+        # What was idle stays so until it is heard of: it holds nobody back after a restart.
+        self._heard_s = dict.fromkeys(facts["idle"], -math.inf)
         self._positions = {int(number): at for number, at in facts["positions"].items()}
         saved_states: dict[int, Arrays] = defaultdict(dict)
         for name, array in arrays.items():

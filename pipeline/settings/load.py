@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.settings.layers import (
     FILE_VARIABLE,
+    PREFIX,
     PROPERTIES,
     Given,
     Leaves,
@@ -61,9 +62,22 @@ def load(
         leaves |= from_file(Path(named), FILE_VARIABLE)
     lone = [name for name in _fields(Settings) if _section(name) is None]
     leaves |= from_environment(environment, lone) | from_flags(flags or {})
-    refused = {problem.setting: problem for problem in (*_misplaced(leaves), *_forbidden(leaves))}
+    found = (*_misplaced(leaves), *_forbidden(leaves), *_one_underscore(environment))
+    refused = {problem.setting: problem for problem in found}
     fit = {path: given for path, given in leaves.items() if ".".join(path) not in refused}
     return _validated(fit, [*refused.values()])
+
+
+def _one_underscore(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    """Variables that would name a setting, had they two underscores after the section."""
+    for name in _fields(Settings):
+        section = _section(name)
+        for key in [] if section is None else _fields(section):
+            variable = f"{PREFIX}{name}_{key}".upper()
+            if environment.get(variable):
+                right = f"{PREFIX}{name}__{key}".upper()
+                message = f"no such setting; did you mean {right}?"
+                yield SettingProblem(f"{name}_{key}", variable, message)
 
 
 def _fields(model: type[BaseModel]) -> list[str]:

@@ -1,4 +1,8 @@
-"""A plan's fingerprint: equal for plans that give equal numbers and verdicts."""
+"""A plan's fingerprint: equal for plans whose state is the same.
+
+Limits of guardrails are no part of it: they judge what is remembered, and may change from day to
+day without a number starting anew. The baseline is one, since past readings are kept for it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from pipeline.core.plan import Role
+from pipeline.core.plan import Better, Role
 
 if TYPE_CHECKING:
     from pipeline.core.plan import Guard, Metric, Plan
@@ -41,4 +45,17 @@ def _bare(metric: Metric) -> Metric:
 
 
 def _bare_guard(guard: Guard) -> Guard:
-    return replace(guard, protects=0, hold_ms=0, severity="", owner=None, runbook=None)
+    return replace(
+        guard,
+        protects=0,
+        better=Better.LOWER,
+        low=None,
+        high=None,
+        warn=0.0,
+        breach=0.0,
+        min_samples=0,
+        hold_ms=0,
+        severity="",
+        owner=None,
+        runbook=None,
+    )

@@ -15,6 +15,13 @@ LENGTH_MAX: Final = 1000  # as long as an expression
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUOTED: Final = re.compile(r"""\[(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\]""")
 
+# The decoder cannot be told of such keys, and no tracker writes them.
+UNREADABLE: Final = re.compile(r"[\"\\\x00-\x1f]")
+UNREADABLE_KEY: Final = (
+    "a key with a double quote, a backslash or a control character cannot be read",
+    "Have the producer name it otherwise, or leave it out.",
+)
+
 
 def path_of(text: str) -> Path:
     """The keys of a path, from the outside in.
@@ -40,6 +47,8 @@ def path_of(text: str) -> Path:
         if found is None:
             raise _refused(text, at)
         at = found.end()
+    if any(map(UNREADABLE.search, keys)):
+        raise Refusal("bad-path", *UNREADABLE_KEY)
     if not keys:
         raise Refusal("bad-path", "the path is empty", "Write a place in the record: `userId`.")
     return tuple(keys)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pipeline.spec.paths import UNREADABLE, UNREADABLE_KEY
 from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax_errors import explained
 
@@ -252,6 +253,8 @@ def _check_operators(code: Code, node: ast.expr) -> None:
 
 
 def _check_place(code: Code, node: ast.expr) -> None:
+    if any(map(UNREADABLE.search, place_of(node) or ())):
+        raise code.refusal(node, "bad-path", *UNREADABLE_KEY)
     if not code.written(node).isascii() and not re.search("[\"']", code.written(node)):
         raise code.refusal(
             node,

@@ -86,6 +86,22 @@ def test_a_slot_that_is_idle_holds_nobody_back():
     assert ticking.advance(0, HOLDS_NOBODY_BACK, at(0)) == []
 
 
+def test_when_everybody_is_idle_time_goes_to_the_newest_and_stands_still():
+    """What was read is made visible as far as the furthest partition, and nothing is made up."""
+    ticking = clock(slots=2)
+    ticking.hear(0, at(1), at(0), at(3.5))
+    ticking.hear(1, at(9), at(0), at(9))
+    assert ticking.due() == [at(1)]
+    ticking.hear(0, HOLDS_NOBODY_BACK, at(0), at(3.5))
+    assert ticking.due() == [at(number) for number in range(2, 10)]
+    again = clock(slots=2)
+    again.load(ticking.dump())
+    for each in (ticking, again):
+        each.hear(1, HOLDS_NOBODY_BACK, at(0), at(10.5))
+        assert each.due() == [at(10)]
+        assert each.due() == []
+
+
 # ── which ────────────────────────────────────────────────────────────────────────────────────────
 
 

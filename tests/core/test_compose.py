@@ -129,6 +129,26 @@ def test_a_division_by_zero_makes_the_whole_none(value, numerator, denominator, 
     assert expected == read(value, counts=(8, 0, 2))
 
 
+HUGE = Constant(1e200)
+
+
+@pytest.mark.parametrize(
+    ("value", "numerator", "denominator"),
+    [
+        (Calculation("*", HUGE, HUGE), None, None),
+        (plus(Calculation("*", HUGE, Constant(1.7e108)), Calculation("*", HUGE, Constant(1e108))),
+         None, None),
+        (minus(Calculation("*", HUGE, HUGE)), None, None),
+        (over(HUGE, Constant(1e-200)), 1e200, 1e-200),
+        (over(COUNT, Calculation("*", HUGE, HUGE)), 8, None),
+    ],
+)  # fmt: skip
+def test_what_is_beyond_a_double_is_none(value, numerator, denominator):
+    """No gauge ever says infinity, and nothing goes on from there."""
+    found = read(value)
+    assert (None, numerator, denominator) == (found.value, found.numerator, found.denominator)
+
+
 def test_a_mean_of_nothing_is_none_and_a_sum_of_nothing_is_zero():
     """Without any value there is no mean, but a sum and a count there are."""
     nothing = {"counts": (0, 0, 0), "micros": (0, 0, 0)}

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -92,6 +93,22 @@ def test_depth_is_that_of_objects_and_arrays_outside_of_texts(levels, inside, op
     closing = "]" if opening == "[" else "}"
     text = opening * levels + inside + closing * levels
     assert (deepest(text) > DEPTH_MAX) == deeper_than_allowed(text.encode())
+
+
+@given(st.binary(max_size=3), st.text(alphabet='[{"\\a', max_size=150))
+def test_depth_is_found_in_texts_that_are_no_json_too(start, text):
+    """A text that is not closed goes to the end of the record, whatever stands in it."""
+    value = start + text.encode()
+    assert (deepest(value.decode("latin-1")) > DEPTH_MAX) == deeper_than_allowed(value)
+
+
+@pytest.mark.parametrize("filling", [b'\\"', b"\\", b'"', b'""', b"a", b'"\\', b"[]"])
+def test_no_record_takes_long_to_look_through(filling):
+    """Regression: escaped quotes in a text that is not closed once took hours in a mebibyte."""
+    value = b"[]" * 65 + b'"' + filling * (1_000_000 // len(filling))
+    started = perf_counter()
+    assert not deeper_than_allowed(value)
+    assert perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(

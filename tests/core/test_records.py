@@ -37,3 +37,13 @@ def test_counts_of_batches_add_up(several):
         assert getattr(whole, name) == sum(getattr(counts, name) for counts in several)
     assert whole.filtered == sum((counts.filtered for counts in several), Counter())
     assert whole.rejected == sum((counts.rejected for counts in several), Counter())
+
+
+@given(COUNTS)
+def test_a_copy_stands_still_while_the_counts_go_on(counts):
+    """A copy says the same, and no longer moves."""
+    copied, before = counts.copy(), str(counts)
+    assert counts == copied
+    counts.add(Counts(1, 1, 1, 1, Counter([*Filtered]), Counter([*Reason])))
+    assert before == str(copied)
+    assert counts != copied

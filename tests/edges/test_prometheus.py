@@ -60,7 +60,11 @@ def of_telemetry(telemetry):
     """A registry that shows telemetry, with two partition names."""
     registry = CollectorRegistry()
     known = {100_001: ("orders", "1")}
-    registry.register(TelemetryCollector(telemetry, "1.2.3", lambda number: known[number]))
+    registry.register(
+        TelemetryCollector(
+            telemetry, "1.2.3", lambda number: known[number], lambda: not telemetry.waiting_for
+        )
+    )
     return registry
 
 
