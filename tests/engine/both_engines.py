@@ -53,7 +53,7 @@ def local(
     return fed(plan, deployment, records).ticks_at(ticks)
 
 
-def bytewax(  # noqa: PLR0913
+def bytewax(
     plan: Plan,
     deployment: Deployment,
     source: Source,
@@ -86,11 +86,14 @@ def bytewax(  # noqa: PLR0913
 
 
 def until_exhausted(source: MemorySource) -> Event:
-    """A request to stop that comes when a source of live partitions has handed out all it has."""
+    """A request to stop that comes when every slot was polled after all was handed out."""
     stop = Event()
+    in_vain: set[int] = set()
 
-    def ask(_: int) -> None:
+    def ask(slot: int) -> None:
         if source.exhausted:
+            in_vain.add(slot)
+        if len(in_vain) == source.slots:
             stop.set()
 
     source.on_poll = ask

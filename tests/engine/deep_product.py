@@ -151,11 +151,6 @@ def _values(luck: Random, writes: list[_Write]) -> Iterator[tuple[bytes | None, 
             yield json.dumps(again.body).encode(), write.arrives_ms
 
 
-def first_tick_ms(records: list[Record]) -> int:
-    """The first tick that something is visible at."""
-    return START_MS + DEPLOYMENT.tick_ms
-
-
 def last_tick_ms(records: list[Record]) -> int:
     """The newest tick that all partitions have reached."""
     decoder = Decoder(PLAN, DEPLOYMENT)

@@ -15,8 +15,9 @@ class MemorySource:
 
     `luck` seeds how many records a poll gives and of which partitions; without it a poll gives as
     many as are asked for, partition by partition. `live` partitions never finish, and may `grow`.
-    `on_poll` is called with the slot at every poll, and may raise. `told_durable` takes in what
-    each slot's reader was told.
+    `from_end` starts partitions without a position at their end, as Kafka's `latest` does.
+    `on_poll` is called with the slot at every poll, and may raise. Nothing is given of partitions
+    that are `held_back`. `told_durable` takes in what each slot's reader was told.
     """
 
     def __init__(
@@ -27,11 +28,14 @@ class MemorySource:
         partitions: Iterable[int] = (),
         luck: int | None = None,
         live: bool = False,
+        from_end: bool = False,
         on_poll: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.slots = slots
         self.luck = luck
         self.live = live
+        self.from_end = from_end
+        self.held_back: set[int] = set()
         self.on_poll = on_poll
         self.logs: dict[int, list[Record]] = {number: [] for number in partitions}
         self.handed_out: dict[int, int] = defaultdict(int)
@@ -63,13 +67,15 @@ class MemoryReader:
         self._source = source
         self._slot = slot
         self._luck = None if source.luck is None else Random(f"{source.luck}/{slot}")  # noqa: S311
-        self._at = {number: positions.get(number, 0) for number in self.partitions()}
-        self._first_end = {number: len(source.logs[number]) for number in self._at}
+        self._first_end = {number: len(source.logs[number]) for number in self.partitions()}
+        starts = self._first_end if source.from_end else {}
+        self._at = {n: positions.get(n, starts.get(n, 0)) for n in self._first_end}
         source.handed_out.update(self._at)
 
     def poll(self, limit: int) -> Sequence[Records]:
         self._source.on_poll(self._slot)
-        numbers = [number for number in self.partitions() if not self.at_end(number)]
+        there = set(self.partitions()) - self._source.held_back
+        numbers = [number for number in sorted(there) if not self.at_end(number)]
         if self._luck is not None:
             numbers = self._luck.sample(numbers, self._luck.randint(0, len(numbers)))
         found = []
@@ -86,6 +92,9 @@ class MemoryReader:
     def partitions(self) -> Sequence[int]:
         source = self._source
         return [number for number in sorted(source.logs) if number % source.slots == self._slot]
+
+    def positions(self) -> Mapping[int, int]:
+        return {number: at for number, at in self._at.items() if self._source.from_end}
 
     def finished(self, partition: int) -> bool:
         return not self._source.live and self.at_end(partition)

@@ -3,29 +3,24 @@
 import functools
 import gzip
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from zlib import crc32
 
 from tests.integration import brokers
 from tests.integration.brokers import Kafka
 from tests.integration.northstar_process import COLLABORATION
 from tests.oracle.oracle import Record
+from tests.scenarios.scenario import moment_ms
 
 PARTITIONS = 4
 LATENESS = "1d"
 LATENESS_MS = 86_400_000
-TICK_MS = 5_000  # the default
+TICK_MS = 5_000  # northstar's default
 # Records bear their own time of years ago: by it, Kafka would cut the log into hundreds of files.
 SEGMENT_MS = 1 << 50
 
 DEFINITION = (COLLABORATION / "collaboration.yaml").read_text(encoding="utf-8")
-
-
-def moment_ms(text: str) -> int:
-    """A moment with its zone in milliseconds."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 @functools.cache
@@ -60,16 +55,19 @@ def _as_produced(records: Iterable[Record]) -> Iterator[brokers.Record]:
         yield record.partition, None, record.value, record.ingested_ms, None
 
 
-def newest_tick_ms(records: Iterable[Record], tick_ms: int = TICK_MS) -> int:
-    """The newest tick that every partition has passed once these records are read."""
-    newest: dict[int, int] = defaultdict(int)
-    for record in records:
-        newest[record.partition] = max(newest[record.partition], _time_ms(record))
-    assert len(newest) == PARTITIONS
-    return (min(newest.values()) - LATENESS_MS) // tick_ms * tick_ms
+def newest_tick_ms(count: int) -> int:
+    """The newest tick that every partition has passed once the log's first `count` are read."""
+    return (_slowest_ms()[count - 1] - LATENESS_MS) // TICK_MS * TICK_MS
 
 
 @functools.cache
-def _time_ms(record: Record) -> int:
-    assert record.value is not None
-    return moment_ms(json.loads(record.value)["timestamp"])
+def _slowest_ms() -> list[int]:
+    """After each record of the log, the newest event time of the partition that has the oldest."""
+    newest = [0] * PARTITIONS
+    found = []
+    for record in log():
+        assert record.value is not None
+        time_ms = moment_ms(json.loads(record.value)["timestamp"])
+        newest[record.partition] = max(newest[record.partition], time_ms)
+        found.append(min(newest))
+    return found

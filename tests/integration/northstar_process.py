@@ -14,8 +14,10 @@ from typing import Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline import names
+from pipeline.core.publish import iso
 from tests.integration.ports import LOOPBACK
 from tests.integration.processes import ServerProcess
+from tests.integration.shown import of_metrics
 from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +38,7 @@ def command(environment: Environment, *arguments: str) -> list[str]:
     given = OF_EVERY_RUN | dict(environment)
     variables = [f"NORTHSTAR_{name}={value}" for name, value in given.items()]
     program = [sys.executable, "-m", "pipeline", "run"]
-    return ["env", f"PYTHONPATH={ROOT}", *variables, *program, *arguments]
+    return ["env", *variables, *program, *arguments]
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,33 @@ class Northstar(ServerProcess):
         return ask(self.address[1], path)
 
     def is_ready(self) -> bool:
-        """Whether readings may be shown."""
-        return self.get("/readyz").status == http.client.OK
+        """Whether readings may be shown; they may not where nobody answers."""
+        try:
+            return self.get("/readyz").status == http.client.OK
+        except OSError:
+            return False
 
     def wait_until_ready(self) -> None:
         """Return when it is; fail with the log where the process has ended."""
         wait_until(
             lambda: self.pid is None or self.is_ready(), "a ready northstar", READY_TIMEOUT_S
+        )
+        assert self.pid is not None, self.log_tail()
+
+    def shown_tick_ms(self) -> int | None:
+        """The tick that is shown now, None while none is or nobody answers."""
+        try:
+            shown = of_metrics(self.get("/metrics").text)
+        except OSError:
+            return None
+        return None if shown is None else shown[0]
+
+    def wait_until_tick(self, tick_ms: int) -> None:
+        """Return when this tick is shown; fail with the log where the process has ended."""
+        wait_until(
+            lambda: self.pid is None or self.shown_tick_ms() == tick_ms,
+            f"the tick {iso(tick_ms)}",
+            READY_TIMEOUT_S,
         )
         assert self.pid is not None, self.log_tail()
 

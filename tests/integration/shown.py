@@ -2,15 +2,16 @@
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from pipeline import names
-from tests.integration.collaboration_log import moment_ms
 from tests.oracle.oracle import Reading, Record, Settings, expected
+from tests.scenarios.scenario import moment_ms
 
 Series = dict[tuple[str, str], float]
 """Values by family and metric. What has no value is not there."""
@@ -99,15 +100,32 @@ def _parsed(gauges: str) -> tuple[int, Series] | None:
     return round(at_s * 1000), series
 
 
-def of_prometheus(result: Iterable[dict[str, Any]]) -> Series:
-    """The series of an answer of Prometheus."""
-    return {
-        (series["metric"]["__name__"], series["metric"]["metric"]): float(series["value"][1])
-        for series in result
-        if series["metric"]["__name__"] in FAMILIES
-    }
+def by_scrape(result: Iterable[dict[str, Any]]) -> list[tuple[int, Series]]:
+    """The tick and the series of every scrape, from Prometheus' answer for a range of time.
+
+    All samples of a scrape bear one timestamp.
+    """
+    ticks: dict[float, int] = {}
+    scrapes: dict[float, Series] = defaultdict(dict)
+    for found in result:
+        family = found["metric"]["__name__"]
+        for at, value in found["values"]:
+            if family == names.METRIC_EVALUATED_AT:
+                ticks[at] = round(float(value) * 1000)
+            elif family in FAMILIES:
+                scrapes[at][family, found["metric"][names.METRIC]] = float(value)
+    assert ticks.keys() == scrapes.keys()
+    return [(ticks[at], scrapes[at]) for at in sorted(scrapes)]
 
 
 def without(families: frozenset[str], series: Series) -> Series:
     """The series of other families."""
     return {key: value for key, value in series.items() if key[0] not in families}
+
+
+def differences(expected: Series, seen: Series) -> Iterator[str]:
+    """A line for each series that is not as it must be; nothing is rounded."""
+    for family, metric in sorted(expected.keys() | seen.keys()):
+        must, is_now = expected.get((family, metric)), seen.get((family, metric))
+        if must != is_now:
+            yield f"{family} of {metric}: expected {must}, got {is_now}"

@@ -1,8 +1,8 @@
 """Bad input through a real Kafka: each kind is counted under its reason, and harms nothing else."""
 
 import json
-from dataclasses import replace
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -12,14 +12,12 @@ from tests.integration import collaboration_log as collaboration
 from tests.integration.brokers import Kafka
 from tests.integration.northstar_process import (
     COLLABORATION,
-    READY_TIMEOUT_S,
     Northstar,
     accounted,
     consumed,
     counters,
 )
 from tests.integration.shown import Truth, of_metrics
-from tests.integration.waiting import wait_until
 from tests.oracle.oracle import Settings
 
 pytestmark = pytest.mark.services
@@ -76,7 +74,6 @@ FIELDS = [
     Field("matched", "userId", str(2**53 - 1)),
     Field("matched", "properties.file", f'"{"x" * 512}"'),
     Field("matched", "properties.more", "[" * 62 + "]" * 62),
-    Field("matched", "properties.more", "1" * 400),  # a number beyond a double, not read
     Field("matched", "properties.added", "null"),
 ]
 WHOLE = [
@@ -95,8 +92,6 @@ WHOLE = [
     ("too_deep", b"[" * 5_000 + b"]" * 5_000),
     ("unknown_name", b"{}"),
 ]
-
-
 
 
 def moved(by):
@@ -196,35 +191,52 @@ class RoomyKafka(Kafka):
         return super()._client_settings() | {"message.max.bytes": MESSAGE_BYTES_MAX}
 
 
-def test_each_kind_of_bad_input_is_counted_and_harms_nothing(kafka, tmp_path):
-    """Sixty records of every kind of bad input among 4,000 good ones: those stay exact."""
+@pytest.fixture
+def roomy(kafka):
+    """The broker, for records that are larger than the engine takes."""
+    return RoomyKafka(kafka.bootstrap)
+
+
+def test_each_kind_of_bad_input_is_counted_and_harms_nothing(roomy, tmp_path):
+    """Sixty records that are bad in every known way, among 3,000 good ones that stay exact."""
     good = collaboration.log()[:GOOD]
     records, fates = with_bad_input(good)
-    kafka = RoomyKafka(kafka.bootstrap)
-    topic = collaboration.create_topic(kafka, max_message_bytes=MESSAGE_BYTES_MAX)
-    collaboration.produce(kafka, topic, records)
-    tick = collaboration.newest_tick_ms(good)
-    where = ("--kafka-bootstrap", kafka.bootstrap, "--port", "0")
-    with Northstar(
-        tmp_path / "northstar.log",
-        {"KAFKA__TOPICS": topic, "TIME__IDLE_AFTER": "10m"},
-        *(str(COLLABORATION), *where, "--lateness", collaboration.LATENESS),
-    ) as northstar:
-        northstar.begin()
-        northstar.wait_until_ready()
-        wait_until(lambda: shown(northstar) == tick, "the newest tick", READY_TIMEOUT_S)
-        metrics = northstar.get("/metrics").text
+    topic = collaboration.create_topic(roomy, max_message_bytes=MESSAGE_BYTES_MAX)
+    collaboration.produce(roomy, topic, records)
+    tick = collaboration.newest_tick_ms(GOOD)
 
-    settings = Settings(lateness_ms=collaboration.LATENESS_MS)
-    expected, counts = Truth(collaboration.DEFINITION, records, settings).at([tick])
+    metrics = metrics_at(tick, roomy, topic, tmp_path)
+
+    accepted = [record for record, fate in zip(records, fates, strict=True) if fate == "matched"]
     counted = counters(metrics)
-    print({k:(v,expected[tick].get(k)) for k,v in of_metrics(metrics)[1].items() if expected[tick].get(k)!=v})
-    print(Counter(fates), counts, counted)
-    assert of_metrics(metrics) == (tick, expected[tick])
-    print(fates, counts, counted)
+    assert by_fate(counted) == Counter(fates)
+    assert consumed(counted) == accounted(counted) == len(records)
+    assert of_metrics(metrics) == (tick, truth(accepted, tick)[0])
+    series, counts = truth(records, tick)
+    assert of_metrics(metrics) == (tick, series)
+    assert counts["rejected"] == counted["rejected"]
 
 
-def shown(northstar):
-    """The tick that is shown."""
-    found = of_metrics(northstar.get("/metrics").text)
-    return None if found is None else found[0]
+def metrics_at(tick, kafka, topic, folder):
+    """What a run over the topic answers at `/metrics` when it has come to the tick."""
+    flags = ("--kafka-bootstrap", kafka.bootstrap, "--lateness", collaboration.LATENESS)
+    environment = {"KAFKA__TOPICS": topic, "TIME__IDLE_AFTER": "10m"}
+    arguments = (str(COLLABORATION), *flags, "--port", "0")
+    with Northstar(folder / "northstar.log", environment, *arguments) as northstar:
+        northstar.begin()
+        northstar.wait_until_tick(tick)
+        return northstar.get("/metrics").text
+
+
+def truth(records, tick):
+    """What must be shown at the tick, and the account of the records, by the oracle."""
+    settings = Settings(lateness_ms=collaboration.LATENESS_MS)
+    together = list(renumbered(records))
+    series, counts = Truth(collaboration.DEFINITION, together, settings).at([tick])
+    return series[tick], counts
+
+
+def by_fate(counted):
+    """The counters in one row: the reason where there is one, else what became of the record."""
+    outcomes = {name: sum(counted[name].values()) for name in ("matched", "duplicate")}
+    return Counter(outcomes | counted["filtered"] | counted["rejected"])

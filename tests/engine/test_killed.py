@@ -1,0 +1,112 @@
+"""Killed at any point, the engine goes on as if it had not been."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from random import Random
+from threading import Event
+
+import pytest
+
+from tests.engine.both_engines import bytewax, local, until_exhausted
+from tests.engine.deep_product import DEPLOYMENT, PLAN, START_MS, last_tick_ms, stream
+from tests.engine.killed_process import DIED, NUMBER, STORE_PARTS
+from tests.engine.memory_source import MemorySource
+
+SEED = 12
+TICK_MS = DEPLOYMENT.tick_ms
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def records():
+    """The stream that all of these runs read."""
+    return stream(SEED, number=NUMBER)
+
+
+@pytest.fixture(scope="module")
+def expected(records):
+    """What the local engine makes of it at every tick, as Python shows it."""
+    span = range(START_MS - 4 * TICK_MS, last_tick_ms(records) + TICK_MS, TICK_MS)
+    return {repr(tick): tick.at_ms for tick in local(PLAN, DEPLOYMENT, records, span)}
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """Runs a process until it dies at that poll."""
+
+    def run(luck, polls, *quiet):
+        given = [tmp_path / "store", tmp_path / "ticks", SEED, luck, polls, *quiet]
+        command = [sys.executable, "-m", "tests.engine.killed_process", *map(str, given)]
+        assert subprocess.run(command, timeout=TIMEOUT_S, check=False).returncode == DIED
+
+    return run
+
+
+@pytest.fixture
+def to_the_end(tmp_path, records):
+    """Runs over the rest in this process; gives all ticks that were ever published."""
+
+    def run(**changes):
+        source = MemorySource(records, slots=2, live=True, luck=99)
+        running = {"store": tmp_path / "store", "store_parts": STORE_PARTS, "poll_records": 25}
+        stop = until_exhausted(source)
+        published = bytewax(PLAN, DEPLOYMENT, source, stop=stop, **running, **changes)
+        before = tmp_path / "ticks"
+        lines = before.read_text(encoding="utf-8").splitlines() if before.exists() else []
+        return [*lines, *map(repr, published)]
+
+    return run
+
+
+def assert_exactly_once(expected, published):
+    """Every tick since something was there to see, the same content each time it is published."""
+    assert set(published) <= expected.keys()
+    made = {expected[line] for line in published}
+    assert {at for at in made if at > START_MS} == {at for at in expected.values() if at > START_MS}
+
+
+def test_what_was_read_counts_once_wherever_the_process_dies(killed, to_the_end, expected):
+    """Dead after a few polls, again and again, with epochs so short that some are cut in two."""
+    luck = Random(SEED)  # noqa: S311
+    for run in range(6):
+        killed(run, luck.randint(2, 25))
+    assert_exactly_once(expected, to_the_end())
+
+
+def test_two_crashes_in_a_row_count_nothing_twice(killed, to_the_end, expected, tmp_path, records):
+    """What the first left of an unfinished epoch is gone, though nothing new was saved over it.
+
+    A regression: Bytewax resumes from before such snapshots and keeps them, and a quiet run that
+    dies too makes them look finished.
+    """
+    source = MemorySource(records, slots=2, live=True, luck=1)
+    stop = Event()
+    source.on_poll = lambda _: stop.set() if sum(source.handed_out.values()) > 150 else None
+    store = {"store": tmp_path / "store", "store_parts": STORE_PARTS, "poll_records": 25}
+    bytewax(PLAN, DEPLOYMENT, source, stop=stop, **store)
+    shutil.copytree(tmp_path / "store", tmp_path / "before")
+    to_the_end()
+    leave_unfinished(tmp_path / "store", tmp_path / "before")
+    killed(1, 40, "quiet")
+    assert_exactly_once(expected, to_the_end())
+
+
+def leave_unfinished(later, store):
+    """Put a store in the place of a later one, with the later one's snapshots of its shards.
+
+    That is what dying between the snapshots of an epoch and its end leaves.
+    """
+    unfinished = 0
+    for part in (store / "parts").glob("part-*.sqlite3"):
+        with closing(sqlite3.connect(part)) as database, database:
+            database.execute("ATTACH ? AS later", (str(later / "parts" / part.name),))
+            unfinished += database.execute(
+                "INSERT INTO snaps SELECT * FROM later.snaps WHERE step_id LIKE '%roll%' AND "
+                "snap_epoch > (SELECT max(snap_epoch) FROM snaps)"
+            ).rowcount
+    assert unfinished == PLAN.levels * DEPLOYMENT.shards
+    shutil.rmtree(later)
+    store.rename(later)
