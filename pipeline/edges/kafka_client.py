@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from pipeline.edges.faults import AuthFailedError, UnreachableError
 from pipeline.settings import KafkaSettings, SettingProblem, SettingsError
 
-REACHABLE_TIMEOUT_S: Final = 10.0
+REACHABLE_TIMEOUT_S: Final = 8.0
 _ASK_TIMEOUT_S: Final = 0.5  # between looks at what went wrong
 ERROR_LOG_INTERVAL_S: Final = 60.0  # of one kind: a broker that is away fails twice a second
 

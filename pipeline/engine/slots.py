@@ -199,12 +199,12 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         return max(watermarks, default=LONG_AGO)
 
     def _is_absent(self, partition: int) -> bool:
-        """Ended, or idle: nothing there, and nothing heard for long, or ever."""
+        """Ended, or idle: nothing there, and nothing heard for long."""
         if self._reader.finished(partition):
             return True
         now_s = self._intake.monotonic_s()
         silent_s = now_s - self._heard_s.setdefault(partition, now_s)
-        silent = partition not in self._states or silent_s >= self._intake.idle_after_s
+        silent = silent_s >= self._intake.idle_after_s
         idle = silent and self._reader.at_end(partition)
         self._intake.telemetry.partition(partition).idle = idle
         return idle
@@ -254,7 +254,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         known = {**self._reader.positions(), **self._positions}
         positions = {str(number): at for number, at in known.items()}
         figures = self._intake.telemetry.partition
-        idle = [number for number in self._states if figures(number).idle]
+        idle = [number for number in self._reader.partitions() if figures(number).idle]
         facts = {"positions": positions, "first_ms": self._first_ms, "idle": idle}
         return pack(arrays, facts)
 

@@ -137,10 +137,13 @@ def test_a_partition_with_records_left_is_never_idle(open_slot, watch):
     assert told(slot) == watermark(12)  # partition 1 is idle now, and partition 0 is not
 
 
-def test_an_empty_partition_holds_nobody_back(open_slot):
-    """One that has never had a record is passed over at once, and waited for once it has one."""
+def test_an_empty_partition_is_waited_for_like_any_other(open_slot, watch):
+    """One that has never had a record may be about to: it is passed over once it is idle."""
     source, slot, _ = open_slot([view(0, 0, 20)])
-    assert told(slot) == watermark(20)
+    assert told(slot) == LONG_AGO
+    watch.now_s += IDLE_AFTER_S
+    source.grow([view(0, 1, 25)])
+    assert told(slot) == watermark(25)
     source.grow([view(1, 0, 15)])
     assert told(slot) == watermark(15)
 
@@ -218,3 +221,14 @@ def test_slots_without_partitions_hold_nobody_back(workers):
         *range(START_MS + TICK_MS, last_tick_ms(records) + TICK_MS, TICK_MS)
     ]
     assert same(local(PLAN, DEPLOYMENT, records, ticks), published)
+
+
+def test_garbage_does_not_keep_a_partition_awake(open_slot, watch):
+    """Records that show no time come without end, and the others are not held back by them."""
+    source, slot, _ = open_slot([view(0, 0, 20), view(1, 0, 15)])
+    assert told(slot) == watermark(15)
+    for second in range(1, 4):
+        watch.now_s += IDLE_AFTER_S / 2
+        source.grow([view(0, second, 20 + second), Record(1, second, START_MS, b"{")])
+        newest = told(slot)
+    assert newest == watermark(23)
