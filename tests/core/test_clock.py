@@ -108,11 +108,11 @@ def test_when_everybody_is_idle_time_goes_to_the_newest_and_stands_still():
 def test_up_to_a_minute_of_ticks_are_the_present_and_more_are_history():
     """Twelve ticks at once are all made; of thirteen only the last."""
     for ticks in (1, 11, 12):
-        ticking = clock(slots=3)
+        ticking = clock()
         ticking.advance(0, at(0), None)
         expected = [at(number) for number in range(1, ticks + 1)]
         assert expected == ticking.advance(0, at(ticks), None)
-    ticking = clock(slots=3)
+    ticking = clock()
     ticking.advance(0, at(0), None)
     assert ticking.advance(0, at(13.9), None) == [at(13)]
 
@@ -213,7 +213,7 @@ def test_a_clock_saved_and_loaded_goes_on_as_before(moves, stop, baselines):
 
 def test_what_was_saved_does_not_move_with_the_clock():
     """A dump is of its moment, though the clock goes on; and a clock leaves its dump alone."""
-    ticking = clock(slots=3)
+    ticking = clock()
     ticking.advance(0, at(1), at(0))
     saved = ticking.dump()
     ticking.advance(0, at(5), at(0))
@@ -242,7 +242,7 @@ def test_ticks_asked_for_bring_those_their_baselines_look_back_on():
     assert with_baselines(plan, []) == []
 
 
-def test_when_everybody_is_idle_what_was_read_becomes_visible():
+def test_what_was_read_becomes_visible_when_nobody_holds_back_any_more():
     """The furthest partition then says how far time has come, and there it stands still."""
     ticking = clock(slots=3)
     ticking.hear(0, HOLDS_NOBODY_BACK, at(0), at(2))
