@@ -240,14 +240,3 @@ def test_ticks_asked_for_bring_those_their_baselines_look_back_on():
     assert wanted == with_baselines(plan, [tick, tick])
     assert with_baselines(plan_of(metric(Constant(0))), [3, 1]) == [1, 3]
     assert with_baselines(plan, []) == []
-
-
-def test_what_was_read_becomes_visible_when_nobody_holds_back_any_more():
-    """The furthest partition then says how far time has come, and there it stands still."""
-    ticking = clock(slots=3)
-    ticking.hear(0, HOLDS_NOBODY_BACK, at(0), at(2))
-    assert ticking.due() == []
-    ticking.hear(1, HOLDS_NOBODY_BACK, at(0), at(3.5))
-    ticking.hear(2, HOLDS_NOBODY_BACK, None)
-    assert ticking.due() == [at(1), at(2), at(3)]
-    assert ticking.due() == []
