@@ -284,11 +284,3 @@ def test_snapshots_of_an_unfinished_epoch_are_dropped(directory):
     assert len(rows(directory, saved)) == len(finished) + 2 * PARTS
     Store(directory, manifest()).close()
     assert rows(directory, saved) == finished
-
-
-def test_a_store_that_was_being_made_when_we_were_ended_is_made_again(tmp_path):
-    """Ended between the parts and the manifest, there is no state to lose and nothing to mend."""
-    Store(tmp_path / "store", manifest()).close()
-    (tmp_path / "store" / "manifest.json").rename(tmp_path / "store" / "manifest.new")
-    Store(tmp_path / "store", manifest()).close()
-    assert (tmp_path / "store" / "manifest.json").exists()
