@@ -124,7 +124,7 @@ def test_a_taken_port_is_one_clear_line(start):
         assert process.wait(READY_S) == 5
     (line,) = err.read_text().splitlines()
     assert line.startswith(f"cannot listen on 127.0.0.1:{port}: ")
-    assert line.endswith("choose another --port")
+    assert line.endswith("choose another --host or --port")
     assert out.read_text() == ""
 
 

@@ -103,7 +103,7 @@ def test_drawn_cases_give_the_local_engines_ticks(case: Case, workers, slots, lu
     the way is compared if the tick that it looks back on was made.
     """
     plan, deployment = compiled(case.definition), deployed(case)
-    source = MemorySource(case.records, slots=slots, partitions=range(slots), live=True, luck=luck)
+    source = MemorySource(case.records, slots=slots, live=True, luck=luck)
     published = bytewax(
         plan,
         deployment,

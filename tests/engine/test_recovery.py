@@ -179,13 +179,6 @@ def test_a_damaged_part_is_refused(directory):
     )
 
 
-def test_a_store_that_was_not_finished_is_made_anew(directory):
-    """Ended while making it, nothing was saved yet that could be lost."""
-    (directory / "manifest.json").rename(directory / "manifest.new")
-    Store(directory, manifest(shards=5)).close()
-    Store(directory, manifest(shards=5)).close()
-
-
 def test_a_directory_that_cannot_be_one_is_refused(tmp_path):
     """The reason is the system's own."""
     (tmp_path / "state").write_text("a file", encoding="utf-8")

@@ -118,7 +118,6 @@ def test_unknown_zones(text, advice):
         ('a["b c"].d', ("a", "b c", "d")),
         ("a['b c']['d']", ("a", "b c", "d")),
         ('["$id"].x', ("$id", "x")),
-        (r'a["say \"hi\""]', ("a", 'say "hi"')),
         ('a[""]', ("a", "")),
         ("context.class", ("context", "class")),
     ],
