@@ -204,7 +204,13 @@ def test_a_baseline_looks_back_to_the_last_step_at_or_before_a_period_ago(minute
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 300), st.none() | st.integers(1, 9)), max_size=60),
+    st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from([1, 2, 2, 10, 20, 200, 2_000]), st.integers(1, 300)),
+            st.none() | st.integers(1, 9),
+        ),
+        max_size=60,
+    ),
     st.sampled_from([5 * MINUTE_MS, 100 * MINUTE_MS, 1_000 * MINUTE_MS]),
 )
 def test_a_guardrail_is_held_against_its_own_past_as_it_was_published(steps, period_ms):
@@ -218,9 +224,21 @@ def test_a_guardrail_is_held_against_its_own_past_as_it_was_published(steps, per
         expected = published.get(looks_back_to(baseline, tick))
         assert expected == found.baseline
         published[tick] = value
-        assert all(at >= looks_back_to(baseline, tick) for at in history.readings[1])
+        kept = history.readings[1]
+        assert all(at >= looks_back_to(baseline, tick) for at in kept)
+        assert all(at % baseline_step_ms(period_ms) == 0 for at in kept)
     assert len(history.readings.get(1, {})) <= period_ms // baseline_step_ms(period_ms) + 2
     assert 0 not in history.readings
+
+
+def test_a_reading_comes_back_as_the_baseline_a_period_later():
+    """Ticks off the step are held against the last one on it."""
+    plan = plan_of(metric(Constant(0), guard=guard(baseline=Previous(5 * MINUTE_MS))))
+    history, found = History(), []
+    for number in range(13):  # every half minute
+        (made,) = judge(plan, [reading(number + 1)], history, TICK_MS + number * MINUTE_MS // 2)
+        found.append(made.baseline)
+    assert found == [None] * 10 + [1, 1, 3]
 
 
 def test_a_baseline_that_never_moves_keeps_no_history():

@@ -45,9 +45,9 @@ def test_a_line_is_one_json_object(lines):
 
 
 def test_other_libraries_log_in_the_same_form(lines):
-    """What librdkafka and waitress say through the standard library looks like our own lines."""
+    """What others say through the standard library looks like our own lines."""
     written = lines()
-    logging.getLogger("librdkafka").error("%s [%s] %s", "FAIL", "consumer-1", "refused")
+    logging.getLogger("waitress").error("%s [%s] %s", "FAIL", "consumer-1", "refused")
 
     (line,) = map(json.loads, written())
     assert line["event"] == "FAIL [consumer-1] refused"

@@ -16,7 +16,7 @@ from tests.engine.both_engines import bytewax
 from tests.engine.deep_product import DEPLOYMENT, PLAN, stream
 from tests.engine.memory_source import MemorySource
 
-EPOCH_S = 0.01
+EPOCH_S = 0.03
 STORE_PARTS = 2
 NUMBER = 600
 DIED = 9

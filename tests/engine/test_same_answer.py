@@ -27,7 +27,7 @@ INGESTED_MS = 1_893_456_000_000
 FEW_SHARDS = Deployment(tick_ms=DAY_MS, lateness_ms=30 * DAY_MS, shards=3)
 
 several_cases = settings(
-    max_examples=60 if settings.get_current_profile_name() == "ci" else 10,
+    max_examples=40 if settings.get_current_profile_name() == "ci" else 10,
     suppress_health_check=list(HealthCheck),
 )
 

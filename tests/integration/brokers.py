@@ -4,7 +4,14 @@ import uuid
 from collections.abc import Iterable
 from functools import cached_property
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.integration.waiting import wait_until
@@ -17,8 +24,17 @@ Record = tuple[int | None, Text, Text, int | None, Headers | None]
 ANSWER_TIMEOUT_S = 2.0
 TOPIC_TIMEOUT_S = 30.0
 DELIVERY_TIMEOUT_S = 60.0
+COORDINATOR_TIMEOUT_S = 60.0
 QUEUE_FULL_WAIT_S = 0.1
 PARTITION_BY_KEY = -1
+
+# What a broker that has just come up says of a group; it knows better soon.
+NOT_YET_COORDINATED = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError._TIMED_OUT,
+}
 
 CLIENT_SETTINGS = {
     "log_level": 0,  # a broker that is away is often the point of the test
@@ -48,6 +64,27 @@ class Kafka:
             TOPIC_TIMEOUT_S,
         )
         return topic
+
+    def committed(self, group: str, topic: str, partitions: int) -> list[int]:
+        """The offsets that a group has committed, by partition; negative where there is none."""
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        found: list[TopicPartition] = []
+
+        def ask() -> bool:
+            try:
+                found[:] = consumer.committed(places, timeout=ANSWER_TIMEOUT_S)
+            except KafkaException as refused:
+                error = refused.args[0]
+                if error.code() not in NOT_YET_COORDINATED:
+                    raise
+            return bool(found)
+
+        consumer = Consumer(self._client_settings() | {"group.id": group})
+        try:
+            wait_until(ask, f"the offsets of {group}", COORDINATOR_TIMEOUT_S)
+        finally:
+            consumer.close()
+        return [place.offset for place in found]
 
     def produce(self, topic: str, records: Iterable[Record]) -> list[int]:
         """Produce the records, in order, and return the offset that each was stored at.

@@ -7,7 +7,6 @@ import sys
 from itertools import pairwise
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.core.publish import iso
 from tests.integration import collaboration_log as collaboration
@@ -211,7 +210,11 @@ def test_sigterm_under_load_ends_in_order_and_nothing_is_read_again(kafka, topic
     assert northstar.get("/api/v1/readings").text == readings
     assert consumed(counted(northstar)) == 0
     ends = [sum(each.partition == number for each in log) for number in range(PARTITIONS)]
-    wait_until(lambda: committed(kafka, topic) == ends, "the group's offsets", CATCH_UP_TIMEOUT_S)
+
+    def committed():
+        return kafka.committed(topic, topic, PARTITIONS)
+
+    wait_until(lambda: committed() == ends, "the group's offsets", CATCH_UP_TIMEOUT_S)
     assert end_in_order(northstar) == 0
 
 
@@ -227,13 +230,3 @@ def end_in_order(northstar):
     assert took_s < END_WITHIN_S
     (stopped,) = [line for line in northstar.told() if line["event"] == "stopped"]
     return stopped["consumed"]
-
-
-def committed(kafka, topic):
-    """The offsets that the group has committed, by partition."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": topic})
-    try:
-        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        return [place.offset for place in consumer.committed(places, timeout=ASK_TIMEOUT_S)]
-    finally:
-        consumer.close()
