@@ -55,8 +55,13 @@ class Dedup:
     def _repeated(
         self, ids: NDArray[np.uint64], generation: NDArray[np.int64], oldest: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
+        known = len(self._index)
         rows = self._index.rows_for(ids)
+        new = len(self._index) - known
         self._seen = resized(self._seen, len(self._index), NEVER)
+        if new == len(ids):  # as nearly always: nothing was met before, nor twice
+            self._seen[known : known + new] = generation
+            return np.zeros(new, np.bool_)
         seen = self._seen[rows]
         repeated = seen >= oldest
         several = self._met_several_times(rows, seen)

@@ -31,8 +31,8 @@ class KeyIndex:
         self._keys: Keys = np.empty(0, np.uint64)
         self._count = 0
         self._slots = np.full(_SMALLEST, _FREE, np.int32)
-        if keys is not None and len(keys):
-            self._append(keys)
+        if keys is not None:
+            self._fill(keys)
 
     def __len__(self) -> int:
         return self._count
@@ -62,37 +62,65 @@ class KeyIndex:
         rows = self.find(keys)
         missing = np.flatnonzero(rows == _FREE)
         if len(missing):
-            new, first, back = np.unique(keys[missing], return_index=True, return_inverse=True)
-            order = np.argsort(first)
-            rank = np.empty(len(new), np.int64)
-            rank[order] = np.arange(self._count, self._count + len(new))
-            self._append(new[order])
-            rows[missing] = rank[back]
+            rows[missing] = self._insert(keys[missing])
         return rows
+
+    def _insert(self, keys: Keys) -> RowNumbers:
+        """Rows for keys that are not known, some of them several times.
+
+        The first of each that comes to a free slot claims it, by its own number below all rows;
+        the others of its kind find it there, and all others move on.
+        """
+        self._make_room(len(keys))
+        mask = len(self._slots) - 1
+        first = np.arange(len(keys))
+        place = (keys & np.uint64(mask)).astype(np.int64)
+        waiting = first.copy()
+        while len(waiting):
+            at = place[waiting]
+            free = self._slots[at] == _FREE
+            self._slots[at[free][::-1]] = _FREE - 1 - waiting[free][::-1]
+            holder = _FREE - 1 - self._slots[at].astype(np.int64)
+            settled = (holder >= 0) & (keys[np.maximum(holder, 0)] == keys[waiting])
+            first[waiting[settled]] = holder[settled]
+            waiting = waiting[~settled]
+            place[waiting] = (place[waiting] + 1) & mask
+        new = np.flatnonzero(first == np.arange(len(keys)))
+        rows = np.arange(self._count, self._count + len(new))
+        self._slots[place[new]] = rows
+        self._keys[rows] = keys[new]
+        self._count += len(new)
+        row_of = np.empty(len(keys), np.int64)
+        row_of[new] = rows
+        return row_of[first]
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Drop the rows where `kept` is false; the others close up in order."""
-        keys = self.keys[kept]
+        self._fill(self.keys[kept])
+
+    def _fill(self, keys: Keys) -> None:
+        """Start anew with keys that are distinct."""
         self._keys, self._count = np.empty(0, np.uint64), 0
         self._slots = np.full(_SMALLEST, _FREE, np.int32)
         if len(keys):
-            self._append(keys)
+            self._make_room(len(keys))
+            self._keys[: len(keys)] = keys
+            self._count = len(keys)
+            self._place(np.arange(len(keys)))
 
-    def _append(self, keys: Keys) -> None:
-        """Add keys that are distinct and new."""
-        first, self._count = self._count, self._count + len(keys)
-        if self._count > len(self._keys):
-            roomy = np.empty(max(self._count, 2 * len(self._keys)), np.uint64)
-            roomy[:first] = self._keys[:first]
+    def _make_room(self, more: int) -> None:
+        """Have slots and rows for so many more keys."""
+        wanted = self._count + more
+        if wanted > len(self._keys):
+            roomy = np.empty(max(wanted, 2 * len(self._keys)), np.uint64)
+            roomy[: self._count] = self.keys
             self._keys = roomy
-        self._keys[first : self._count] = keys
         slots = len(self._slots)
-        while slots < 2 * self._count:
+        while slots < 2 * wanted:
             slots *= 2
         if slots > len(self._slots):
             self._slots = np.full(slots, _FREE, np.int32)
-            first = 0
-        self._place(np.arange(first, self._count))
+            self._place(np.arange(self._count))
 
     def _place(self, rows: RowNumbers) -> None:
         """Give every row a slot; of several that want the same, one wins and the rest move on."""

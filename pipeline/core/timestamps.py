@@ -19,6 +19,24 @@ BAD: Final = NEVER
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01, the first moment no longer taken
 
+# How most SDKs write time, and for each of its parts which digits are how much of it.
+_USUAL: Final = "YYYY-MM-DDThh:mm:ss.mmmZ"
+_ZEROS: Final = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
+_HIGHEST: Final = np.where(np.isin(_ZEROS, ord("0")), 9, 0).astype(np.uint8)
+_PLACES: Final = ((0, 3), (5, 6), (8, 9), (11, 12), (14, 15), (17, 18), (20, 22))
+_PARTS: Final = np.array(
+    [
+        [10 ** (last - at) if first <= at <= last else 0 for first, last in _PLACES]
+        for at in range(len(_USUAL))
+    ],
+    np.float32,
+)
+_FIRST: Final = np.array([2000, 1, 1, 0, 0, 0, 0])  # of year, month, day and so on
+_LAST: Final = np.array([2100, 12, 31, 23, 59, 59, 999])
+_MONTHS: Final = np.arange("2000-01", "2101-02", dtype="datetime64[M]")
+_DAYS_BEFORE_MONTH: Final = _MONTHS.astype("datetime64[D]").astype(np.int64)[:-1]
+_DAYS_IN_MONTH: Final = np.diff(_MONTHS.astype("datetime64[D]").astype(np.int64))
+
 _NS_PER_MS: Final = 1_000_000
 # Arrow also takes hours alone; a text with those is shorter than any with seconds.
 _SECONDS_LENGTH: Final = len("2024-01-20T10:00:00Z")
@@ -45,6 +63,9 @@ def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
 
 
 def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
+    usual = _from_usual_text(values)
+    if usual is not None:
+        return usual
     texts = pa.array(values, pa.string())
     shortest = pc.min(pc.binary_length(texts)).as_py()
     if shortest is None or shortest >= _SECONDS_LENGTH:
@@ -54,6 +75,30 @@ def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
             pass  # at least one is none of ours
     looks_right = pc.match_substring_regex(texts, pattern=_ISO)
     return _cast_what_can_be(pc.if_else(looks_right, texts, None))
+
+
+def _from_usual_text(values: Sequence[Any]) -> NDArray[np.int64] | None:
+    """The same where every text is written as `2024-01-20T10:00:00.000Z`, else None."""
+    try:
+        joined = "".join(values)
+        characters = np.frombuffer(joined.encode("ascii"), np.uint8)
+    except (TypeError, UnicodeEncodeError):
+        return None
+    size = len(_USUAL)
+    if len(joined) != size * len(values) or set(map(len, values)) != {size}:
+        return None
+    digits = characters.reshape(-1, size) - _ZEROS
+    if not (digits <= _HIGHEST).all():
+        return None
+    parts = (digits.astype(np.float32) @ _PARTS).astype(np.int64)
+    if ((parts < _FIRST) | (parts > _LAST)).any():
+        return None
+    years, months, days, hours, minutes, seconds, millis = parts.T
+    month = (years - _FIRST[0]) * 12 + months - 1
+    if (days > _DAYS_IN_MONTH[month]).any():
+        return None
+    day = _DAYS_BEFORE_MONTH[month] + days - 1
+    return np.asarray(((day * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1000 + millis)
 
 
 def _cast(texts: pa.Array) -> NDArray[np.int64]:

@@ -184,7 +184,7 @@ def columns_of(source, rows):
 
 @given(BATCHES)
 def test_what_was_hashed_before_changes_no_hash(batches):
-    """The cache is never seen: a batch gives what it gives to a new Identity, row by row."""
+    """A batch gives what it gives to a new Identity, row by row."""
     fresh = [
         [Identity(3).hashes(source, columns_of(source, [row])).tolist()[0] for row in rows]
         for source, rows in batches
@@ -198,15 +198,6 @@ def test_an_id_that_looks_like_one_set_apart_is_no_such_id():
     two = IdSource(IdMode.FIRST, (("userId",), ("anonymousId",)))
     one.hashes(two, [[None], ["v"]])
     assert one.hashes(TOGETHER, [["anonymousId\x1f"], ["v"]]).tolist() == [REFUSED]
-
-
-def test_a_full_cache_starts_anew_and_changes_no_hash(monkeypatch):
-    """Ids are hashed the same before and after the cache was given up."""
-    one = Identity(0)
-    before = one.hashes(PLAIN, [["ann", None, "bob", "cleo"]]).tolist()
-    monkeypatch.setattr(identity, "_CACHE_MAX", 2)
-    assert before == one.hashes(PLAIN, [["ann", None, "bob", "cleo"]]).tolist()
-    assert len(one._cache) == 4
 
 
 @given(st.lists(IDS, max_size=8))

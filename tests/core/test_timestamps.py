@@ -171,6 +171,27 @@ def test_texts_are_read_as_the_standard_library_reads_them(texts):
     assert [read(text) for text in texts] == milliseconds(texts, TimeUnit.ISO).tolist()
 
 
+# As most SDKs write it: each part in its place, and each in its range or not.
+USUAL = st.tuples(
+    digits(1999, 2101, 4), digits(0, 13, 2), digits(0, 32, 2),
+    digits(0, 24, 2), digits(0, 60, 2), digits(0, 60, 2), digits(0, 999, 3),
+).map(lambda parts: "{}-{}-{}T{}:{}:{}.{}Z".format(*parts))  # fmt: skip
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 12, 31)).map(  # noqa: DTZ001
+    lambda moment: moment.isoformat(timespec="milliseconds") + "Z"
+)
+
+
+@given(st.lists(USUAL | MOMENTS, min_size=1, max_size=4) | st.lists(MOMENTS, min_size=1))
+@example(["2024-02-29T00:00:00.000Z", "2023-02-29T00:00:00.000Z"])
+@example(["2024-02-30T00:00:00.000Z"])
+@example(["2000-02-29T23:59:59.999Z", "2100-12-31T00:00:00.000Z"])
+@example(["2024-01-20T10:00:00.00:Z"])
+@example(["2024-01-20T10:00:00.00Z", "2024-01-20T10:00:00.0000Z"])
+def test_texts_of_the_usual_form_are_read_the_same(texts):
+    """They have a way of their own, which is left where one of them is out of range."""
+    assert [read(text) for text in texts] == milliseconds(texts, TimeUnit.ISO).tolist()
+
+
 @pytest.mark.parametrize(
     ("number", "unit", "expected"),
     [

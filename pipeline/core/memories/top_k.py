@@ -29,7 +29,7 @@ Ids = NDArray[np.uint64]
 
 
 class TopK(Memory):
-    """The `k` newest others by row, newest first.
+    """The `k` newest others by row, in no order.
 
     >>> top = TopK(k=2, reach_ms=100)
     >>> top.resize(1)
@@ -54,15 +54,28 @@ class TopK(Memory):
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
         assert column is not None
         present = column != ABSENT_ID
-        rows, times, others = rows[present], times[present], column[present]
-        touched = np.unique(rows)
-        if not len(touched):
+        rows, times, others = self._without_held(rows[present], times[present], column[present])
+        if not len(rows):
             return
+        rows, times, others = _newest_of_each(rows, times, others)
+        touched = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
         held = self._times[touched] != NEVER
         rows = np.concatenate([np.repeat(touched, held.sum(axis=1)), rows])
         times = np.concatenate([self._times[touched][held], times])
         others = np.concatenate([self._others[touched][held], others])
-        self._replace(touched, *_newest_of_each(rows, times, others))
+        self._replace(touched, rows, times, others)
+
+    def _without_held(
+        self, rows: RowNumbers, times: Times, others: Ids
+    ) -> tuple[RowNumbers, Times, Ids]:
+        """Renew the times of others that are held already; those left that may push one out."""
+        held_times, held_others = self._times[rows], self._others[rows]
+        at = np.flatnonzero(held_others == others[:, None])
+        again, place = at // self._k, at % self._k
+        np.maximum.at(self._times, (rows[again], place), times[again])
+        promising = times >= held_times.min(axis=1)
+        promising[again] = False
+        return rows[promising], times[promising], others[promising]
 
     def _replace(self, touched: RowNumbers, rows: RowNumbers, times: Times, others: Ids) -> None:
         """Write the newest k of each touched row; the pairs (row, other) are distinct."""
@@ -90,7 +103,7 @@ class TopK(Memory):
         pass  # times are overwritten or ignored, never in the way
 
     def vacant(self, tick_ms: int) -> Flags:
-        return np.asarray(self._times[: self._rows, 0] < tick_ms - self._reach_ms)
+        return np.asarray(self._times[: self._rows].max(axis=1) < tick_ms - self._reach_ms)
 
     def keep(self, kept: Flags) -> None:
         self._others = self._others[: self._rows][kept]
@@ -101,8 +114,16 @@ class TopK(Memory):
         return {"others": self._others[: self._rows], "times": self._times[: self._rows]}
 
     def load(self, arrays: Arrays) -> None:
-        self._others, self._times = arrays["others"], arrays["times"]
+        self._others = _as_wide(arrays["others"], self._k, ABSENT_ID)
+        self._times = _as_wide(arrays["times"], self._k, NEVER)
         self._rows = len(self._times)
+
+
+def _as_wide(saved: NDArray[Any], k: int, fill: Any) -> NDArray[Any]:  # noqa: ANN401
+    """The `k` newest of each row, where more or fewer were kept."""
+    wide = np.full((len(saved), k), fill, saved.dtype)
+    wide[:, : saved.shape[1]] = saved[:, :k]
+    return wide
 
 
 def _newest_of_each(rows: RowNumbers, times: Times, others: Ids) -> tuple[RowNumbers, Times, Ids]:
