@@ -3,10 +3,16 @@
 The running figures are kept, and beside them what will leave and when: entries by pane. Moving the
 window's edge subtracts the panes that it passes, so a tick costs what leaves, not what is there.
 Sums are whole millionths, so that what was added can be taken away again without a trace.
+
+Entries are kept in runs that are sorted by pane. Each apply adds a short one; where many of one
+tier have gathered, they are merged into one of the next. So an entry is sorted a few times in its
+life, however long the window and however short the ticks, and an edge that has not moved costs
+nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -23,11 +29,29 @@ from pipeline.core.memories.memory import (
 from pipeline.core.snapshot import Arrays
 from pipeline.core.windows import Trailing
 
-# Pieces of one pane are joined when there are this many: each apply adds one, and a pane of half
-# an hour sees 360 ticks of 5 s.
-_PIECES_MAX: Final = 32
+_MERGED: Final = 16  # runs of one tier
 
-_Piece = tuple[RowNumbers, NDArray[np.int64], NDArray[np.int64]]  # rows, counts, micros
+
+@dataclass(slots=True)
+class _Run:
+    """What rows gained in each pane, sorted by pane, one entry for each row and pane.
+
+    `starts` are where the panes' entries start, and the end of the last; `rows` and `counts` are
+    int32, `micros` int64.
+    """
+
+    tier: int
+    panes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    micros: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pane_of_each(self) -> NDArray[np.int64]:
+        return np.repeat(self.panes, np.diff(self.starts))
 
 
 class Ledger(Memory):
@@ -50,7 +74,7 @@ class Ledger(Memory):
         self._micros = np.empty(0, np.int64)
         self._rows = 0
         self._edge: int | None = None  # the first pane that is still in the window
-        self._panes: dict[int, list[_Piece]] = {}
+        self._runs: list[_Run] = []  # of falling tier
 
     def resize(self, rows: int) -> None:
         self._counts = resized(self._counts, rows, 0)
@@ -60,30 +84,23 @@ class Ledger(Memory):
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
         micros = np.zeros(len(rows), np.int64) if column is None else column
         present = micros != ABSENT_MICROS
-        if self._window is None:
-            self._enter(rows[present], np.ones(int(present.sum()), np.int64), micros[present])
-            return
-        panes = times // self._window.resolution_ms
+        panes = times // (1 if self._window is None else self._window.resolution_ms)
         if self._edge is not None:
             present &= panes >= self._edge
-        rows, panes, micros = rows[present], panes[present], micros[present]
-        for pane in np.unique(panes):
-            inside = panes == pane
-            piece = _added_up(rows[inside], np.ones(int(inside.sum()), np.int64), micros[inside])
-            self._enter(*piece)
-            self._put(int(pane), piece)
+        if not present.all():
+            rows, panes, micros = rows[present], panes[present], micros[present]
+        ones = np.ones(len(rows), np.int32)
+        np.add.at(self._counts, rows, ones)
+        if column is not None:
+            np.add.at(self._micros, rows, micros)
+        if self._window is not None and len(rows):
+            self._keep_until_they_leave(_run(0, panes, rows.astype(np.int32), ones, micros))
 
-    def _enter(
-        self, rows: RowNumbers, counts: NDArray[np.int64], micros: NDArray[np.int64]
-    ) -> None:
-        np.add.at(self._counts, rows, counts)
-        np.add.at(self._micros, rows, micros)
-
-    def _put(self, pane: int, piece: _Piece) -> None:
-        pieces = self._panes.setdefault(pane, [])
-        pieces.append(piece)
-        if len(pieces) >= _PIECES_MAX:
-            self._panes[pane] = [_joined(pieces)]
+    def _keep_until_they_leave(self, run: _Run) -> None:
+        runs = self._runs
+        runs.append(run)
+        while len(runs) >= _MERGED and runs[-_MERGED].tier == runs[-1].tier:
+            runs[-_MERGED:] = [_merged(runs[-_MERGED:])]
 
     def at_least(self, threshold: int) -> Flags:
         """Which rows have `threshold` events in the window, as of the last `expire`."""
@@ -97,66 +114,122 @@ class Ledger(Memory):
         if self._window is None:
             return
         start_ms, _ = self._window.span(tick_ms)
-        self._edge = start_ms // self._window.resolution_ms
-        for pane in [pane for pane in self._panes if pane < self._edge]:
-            for rows, counts, micros in self._panes.pop(pane):
-                self._enter(rows, -counts, -micros)
+        edge = start_ms // self._window.resolution_ms
+        if edge != self._edge:
+            self._edge = edge
+            left = [self._without_passed(run, edge) for run in self._runs]
+            self._runs = [run for run in left if len(run)]
+
+    def _without_passed(self, run: _Run, edge: int) -> _Run:
+        """Take what lies before the edge off the figures, and out of the run."""
+        passed = int(np.searchsorted(run.panes, edge))
+        if not passed:
+            return run
+        end = int(run.starts[passed])
+        np.subtract.at(self._counts, run.rows[:end], run.counts[:end])
+        np.subtract.at(self._micros, run.rows[:end], run.micros[:end])
+        return _Run(
+            run.tier,
+            run.panes[passed:],
+            run.starts[passed:] - end,
+            _rest(run.rows, end),
+            _rest(run.counts, end),
+            _rest(run.micros, end),
+        )
 
     def vacant(self, tick_ms: int) -> Flags:
         return np.asarray(self._counts[: self._rows] == 0)
 
     def keep(self, kept: Flags) -> None:
-        renumbered = np.cumsum(kept) - 1
-        for pane, pieces in self._panes.items():
-            rows, counts, micros = _joined(pieces)
-            stay = kept[rows]
-            self._panes[pane] = [(renumbered[rows[stay]], counts[stay], micros[stay])]
+        renumbered = (np.cumsum(kept) - 1).astype(np.int32)
+        for place, run in enumerate(self._runs):
+            stay = kept[run.rows]
+            rows = renumbered[run.rows[stay]]
+            panes = run.pane_of_each()[stay]
+            self._runs[place] = _cut(run.tier, panes, rows, run.counts[stay], run.micros[stay])
+        self._runs = [run for run in self._runs if len(run)]
         self._counts = self._counts[: self._rows][kept]
         self._micros = self._micros[: self._rows][kept]
         self._rows = len(self._counts)
 
     def dump(self) -> Arrays:
-        joined = {pane: _joined(pieces) for pane, pieces in sorted(self._panes.items())}
-        pieces = [*joined.values()] or [_NOTHING]
+        runs = self._runs or [_NOTHING]
         return {
             "counts": self._counts[: self._rows],
             "micros": self._micros[: self._rows],
             "edge": np.array([] if self._edge is None else [self._edge], np.int64),
-            "panes": np.array([*joined], np.int64),
-            "pane_sizes": np.array([len(rows) for rows, _, _ in joined.values()], np.int64),
-            "pane_rows": np.concatenate([rows for rows, _, _ in pieces]),
-            "pane_counts": np.concatenate([counts for _, counts, _ in pieces]),
-            "pane_micros": np.concatenate([micros for _, _, micros in pieces]),
+            "run_tiers": np.array([run.tier for run in self._runs], np.int64),
+            "run_sizes": np.array([len(run) for run in self._runs], np.int64),
+            "run_panes": np.concatenate([run.pane_of_each() for run in runs]),
+            "run_rows": np.concatenate([run.rows for run in runs]),
+            "run_counts": np.concatenate([run.counts for run in runs]),
+            "run_micros": np.concatenate([run.micros for run in runs]),
         }
 
     def load(self, arrays: Arrays) -> None:
         self._counts, self._micros = arrays["counts"], arrays["micros"]
         self._rows = len(self._counts)
         self._edge = int(arrays["edge"][0]) if len(arrays["edge"]) else None
-        ends = np.cumsum(arrays["pane_sizes"])[:-1]
-        columns = [
-            np.split(arrays[name], ends) for name in ("pane_rows", "pane_counts", "pane_micros")
-        ]
-        self._panes = {
-            int(pane): [piece]
-            for pane, piece in zip(arrays["panes"], zip(*columns, strict=True), strict=False)
-        }
+        ends = np.cumsum(arrays["run_sizes"])[:-1]
+        names = ("run_panes", "run_rows", "run_counts", "run_micros")
+        columns = zip(*(np.split(arrays[name], ends) for name in names), strict=True)
+        tiers = arrays["run_tiers"].tolist()
+        self._runs = [_cut(tier, *run) for tier, run in zip(tiers, columns, strict=False)]
 
 
-_NOTHING: Final[_Piece] = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
+def _run(
+    tier: int,
+    panes: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    micros: NDArray[np.int64],
+) -> _Run:
+    """A run of entries in any order, some of the same row and pane."""
+    order = np.lexsort((rows, panes))
+    panes, rows, counts, micros = panes[order], rows[order], counts[order], micros[order]
+    other = np.ones(len(rows), np.bool_)
+    other[1:] = (panes[1:] != panes[:-1]) | (rows[1:] != rows[:-1])
+    first = np.flatnonzero(other)
+    if len(first) < len(rows):
+        panes, rows = panes[first], rows[first]
+        counts, micros = np.add.reduceat(counts, first), np.add.reduceat(micros, first)
+    return _cut(tier, panes, rows, counts, micros)
 
 
-def _joined(pieces: list[_Piece]) -> _Piece:
-    if len(pieces) == 1:
-        return pieces[0]
-    return _added_up(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+def _cut(
+    tier: int,
+    panes: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    micros: NDArray[np.int64],
+) -> _Run:
+    """A run of entries that are sorted by pane."""
+    starts = np.flatnonzero(np.diff(panes, prepend=panes[:1] - 1))
+    return _Run(tier, panes[starts], np.append(starts, len(panes)), rows, counts, micros)
 
 
-def _added_up(rows: RowNumbers, counts: NDArray[np.int64], micros: NDArray[np.int64]) -> _Piece:
-    """One entry a row."""
-    distinct, back = np.unique(rows, return_inverse=True)
-    total_counts = np.zeros(len(distinct), np.int64)
-    total_micros = np.zeros(len(distinct), np.int64)
-    np.add.at(total_counts, back, counts)
-    np.add.at(total_micros, back, micros)
-    return distinct, total_counts, total_micros
+def _merged(runs: list[_Run]) -> _Run:
+    return _run(
+        runs[0].tier + 1,
+        np.concatenate([run.pane_of_each() for run in runs]),
+        np.concatenate([run.rows for run in runs]),
+        np.concatenate([run.counts for run in runs]),
+        np.concatenate([run.micros for run in runs]),
+    )
+
+
+def _rest(column: NDArray[Any], start: int) -> NDArray[Any]:
+    """A column from `start` on; a copy once most of what it was cut from is gone."""
+    rest = column[start:]
+    whole = rest if rest.base is None else rest.base
+    return rest.copy() if 2 * rest.nbytes < whole.nbytes else rest
+
+
+_NOTHING: Final = _Run(
+    0,
+    np.empty(0, np.int64),
+    np.zeros(1, np.int64),
+    np.empty(0, np.int32),
+    np.empty(0, np.int32),
+    np.empty(0, np.int64),
+)
