@@ -47,6 +47,7 @@ RECORDS_REJECTED: Final = "northstar_records_rejected_total"
 RECORDS_DUPLICATE: Final = "northstar_records_duplicate_total"
 RECORDS_LATE: Final = "northstar_records_late_total"
 RECORDS_LOST: Final = "northstar_records_lost_total"
+DEAD_LETTERS: Final = "northstar_dead_letters_total"
 
 PARTITION_WATERMARK: Final = "northstar_partition_watermark_timestamp_seconds"
 PARTITION_LAG_MESSAGES: Final = "northstar_partition_lag_messages"
@@ -59,6 +60,9 @@ EVALUATED: Final = "northstar_evaluated_timestamp_seconds"
 TICKS: Final = "northstar_ticks_total"
 READY: Final = "northstar_ready"
 BUILD_INFO: Final = "northstar_build_info"
+PROCESSES: Final = "northstar_processes"
+PROCESSES_UP: Final = "northstar_processes_up"
+RESTARTS: Final = "northstar_restarts_total"
 
 # ── labels ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +71,7 @@ METRIC: Final = "metric"
 CURRENCY: Final = "currency"
 BOUND: Final = "bound"
 REASON: Final = "reason"
+OUTCOME: Final = "outcome"
 TOPIC: Final = "topic"
 PARTITION: Final = "partition"
 TABLE: Final = "table"
@@ -116,6 +121,7 @@ HELP: Final[dict[str, str]] = {
     RECORDS_DUPLICATE: "Records whose id was seen before within the dedup horizon.",
     RECORDS_LATE: "Matched records whose tick had already been due; they count from then on.",
     RECORDS_LOST: "Records that were gone before they were read, passed over by policy.",
+    DEAD_LETTERS: "Rejected records by what became of them where a topic takes dead letters.",
     PARTITION_WATERMARK: "Event time up to which a partition is complete.",
     PARTITION_LAG_MESSAGES: "Records of a partition that are not read yet.",
     PARTITION_LAG_SECONDS: "Age of the newest record read while newer ones wait; 0 without lag.",
@@ -126,6 +132,9 @@ HELP: Final[dict[str, str]] = {
     TICKS: "Ticks evaluated.",
     READY: "1 when readings may be shown, 0 while state is restored or caught up.",
     BUILD_INFO: "The version that runs; always 1.",
+    PROCESSES: "Processes that the work is spread over.",
+    PROCESSES_UP: "Those of them that run.",
+    RESTARTS: "How often all processes were started again after a failure.",
 }
 
 _CURRENCY = re.compile(r"[A-Z]{3}")

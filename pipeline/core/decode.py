@@ -11,10 +11,8 @@ how records were batched.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -27,8 +25,8 @@ from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
 from pipeline.core.plan import IdSource, Plan, Value
-from pipeline.core.record_shape import Ill, Row, Unreadable, Use, fits
-from pipeline.core.records import Counts, Filtered, Reason, Records
+from pipeline.core.record_shape import Fields, Ill, Row, Unreadable, Use, fits
+from pipeline.core.records import Counts, Filtered, Reason, Records, Rejected
 from pipeline.core.snapshot import Arrays
 from pipeline.core.timestamps import BAD, milliseconds
 from pipeline.core.wanted import (
@@ -50,6 +48,10 @@ VALUE_MAX: Final = 9_007_199_254.0
 LONG_AGO: Final = -(1 << 62)
 
 _UNKNOWN_NAME: Final = -1
+
+# As many rows as stay in a core's cache from the reading of the first field to that of the last.
+_AT_ONCE: Final = 2_048
+_REASONS_OF_TIME: Final = frozenset({Reason.BAD_TIME, Reason.FUTURE, Reason.TOO_OLD})
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.int64]
@@ -76,13 +78,15 @@ class PartitionState:
 class EventBatch:
     """The accepted records of one partition, a row each, in order.
 
-    `names` (int64) are codes of the plan's record names, `times_ms` and `visible_ms` (int64) event
-    time and the moment of becoming visible. `ids` holds hashes (uint64, 0 absent) by where they
-    were read, `values` by event and name: float64 with NaN absent, text codes (int64, -1 absent),
-    or truth (int8, -1 absent). `columns` holds what events' `where` asks for, by leaf.
+    `offsets` (int64) are their places in the partition, `names` (int64) codes of the plan's record
+    names, `times_ms` and `visible_ms` (int64) event time and the moment of becoming visible. `ids`
+    holds hashes (uint64, 0 absent) by where they were read, `values` by event and name: float64
+    with NaN absent, text codes (int64, -1 absent), or truth (int8, -1 absent). `columns` holds what
+    events' `where` asks for, by leaf.
     """
 
     partition: int
+    offsets: NDArray[np.int64]
     names: NDArray[np.int64]
     times_ms: Times
     visible_ms: Times
@@ -102,6 +106,7 @@ class Decoded:
     batch: EventBatch
     counts: Counts
     watermark_ms: int
+    rejected: Rejected
 
 
 class Decoder:
@@ -124,36 +129,53 @@ class Decoder:
 
     def decode(self, records: Records, state: PartitionState) -> Decoded:
         """Turn records into columns; `state` moves on."""
-        counts = Counts(consumed=len(records.values))
-        rows, ill, at = self._read(records.values, counts)
-        envelope = self._plan.envelope
-        codes, misnamed = self._codes(rows)
+        counts, rejected = Counts(consumed=len(records.values)), Rejected()
+        poll = _Poll(records, state, counts, rejected, {**self._texts})
+        starts = range(0, max(len(records.values), 1), _AT_ONCE)
+        pieces = [self._some(poll, slice(start, start + _AT_ONCE)) for start in starts]
+        counts.filtered, counts.rejected = +counts.filtered, rejected.counts()
+        return Decoded(_joined(pieces), counts, self.watermark_ms(state), rejected)
+
+    def _some(self, poll: _Poll, these: slice) -> EventBatch:
+        rows, ill, at = self._read(poll, these)
+        fields = self._shape.fields(rows)
+        codes, misnamed = self._codes(fields)
         ill |= misnamed
-        times = milliseconds(self._fitting(rows, *time_place(self._plan))[0], envelope.time_unit)
-        future = times > records.ingested_ms[at] + self._deployment.future_max_ms
-        before = self._watermarks_before(times, future, state)
+        written = self._fitting(fields, *time_place(self._plan))[0]
+        times = milliseconds(written, self._plan.envelope.time_unit)
+        future = times > poll.records.ingested_ms[at] + self._deployment.future_max_ms
+        before = self._watermarks_before(times, future, poll.state)
         known = codes != _UNKNOWN_NAME
-        counts.rejected[Reason.FIELD_TYPE] += int(np.count_nonzero(ill & ~known))
-        counts.filtered[Filtered.UNKNOWN_NAME] += int(np.count_nonzero(~ill & ~known))
+        poll.rejected.add(Reason.FIELD_TYPE, at[ill & ~known])
+        poll.counts.filtered[Filtered.UNKNOWN_NAME] += int(np.count_nonzero(~ill & ~known))
         if not known.all():
-            rows = list(compress(rows, known))
-            ill, codes, times, future, before = (
-                array[known] for array in (ill, codes, times, future, before)
+            fields = self._shape.fields(list(compress(rows, known)))
+            ill, codes, times, future, before, at = (
+                array[known] for array in (ill, codes, times, future, before, at)
             )
-        judged = _Judged(rows, codes, times, np.maximum(times, before), Refusals(len(rows)))
+        judged = _Judged(fields, codes, times, np.maximum(times, before), Refusals(len(at)))
         judged.refusals.add(Reason.BAD_TIME, times == BAD)
         judged.refusals.add(Reason.FIELD_TYPE, ill)
         self._refuse_misfits(judged)
-        batch = self._columns(records.partition, judged)
+        batch = self._columns(poll, at, judged)
         judged.refusals.add(Reason.FUTURE, future)
         old = batch.visible_ms - times > self._retention[codes]
         judged.refusals.add(Reason.TOO_OLD, old)
-        repeated = self._repeated(judged, before, state)
-        counts.duplicate += int(np.count_nonzero(repeated))
-        judged.refusals.count_into(counts.rejected)
-        _settle(counts)
-        kept = judged.refusals.none & ~repeated
-        return Decoded(_take(batch, kept), counts, self.watermark_ms(state))
+        repeated = self._repeated(judged, before, poll.state)
+        poll.counts.duplicate += int(np.count_nonzero(repeated))
+        judged.refusals.put_into(poll.rejected, at)
+        return _take(batch, judged.refusals.none & ~repeated)
+
+    def place_at_fault(self, value: bytes | None, reason: Reason) -> Path | None:
+        """Which place of a record it was rejected for, where that can be told of the record alone.
+
+        For what is shown to people about single records: it reads the record once more.
+        """
+        if reason in _REASONS_OF_TIME:
+            return self._plan.envelope.time
+        if reason is not Reason.FIELD_TYPE or not value:
+            return None
+        return self._shape.misfit(value)
 
     def watermark_ms(self, state: PartitionState) -> int:
         """The partition's watermark: its newest event time less the lateness."""
@@ -163,28 +185,29 @@ class Decoder:
 
     # ── records to rows ──────────────────────────────────────────────────────────────────────────
 
-    def _read(
-        self, values: Sequence[bytes | None], counts: Counts
-    ) -> tuple[list[Row], Flags, NDArray[np.int64]]:
+    def _read(self, poll: _Poll, these: slice) -> tuple[list[Row], Flags, NDArray[np.int64]]:
         """Rows of what can be read, which of them are ill, and which record each one was."""
-        present = [at for at, value in enumerate(values) if value]
-        counts.filtered[Filtered.TOMBSTONE] += len(values) - len(present)
-        given: list[Any] = [values[at] for at in present]
-        given, at = without_hopeless(given, np.array(present, np.int64), counts)
+        values = poll.records.values[these]
+        given = [value for value in values if value]
+        poll.counts.filtered[Filtered.TOMBSTONE] += len(values) - len(given)
+        at = np.arange(these.start, these.start + len(values))
+        if len(given) < len(values):
+            at = at[[bool(value) for value in values]]
+        given, at = without_hopeless(given, at, poll.rejected)
         found = self._shape.read(given)
         if not {Ill, Unreadable}.isdisjoint(map(type, found)):
-            return _sorted_out(found, at, counts)
+            return _sorted_out(found, at, poll.rejected)
         return found, np.zeros(len(found), np.bool_), at
 
-    def _codes(self, rows: Sequence[Row]) -> tuple[NDArray[np.int64], Flags]:
+    def _codes(self, fields: Fields) -> tuple[NDArray[np.int64], Flags]:
         """The code of each row's name, and which names are no text."""
-        names, misnamed = self._fitting(rows, self._plan.envelope.name, Use.TEXT)
-        codes = [self._names.get(name, _UNKNOWN_NAME) for name in names]
-        return np.array(codes, np.int64), misnamed
+        names, misnamed = self._fitting(fields, self._plan.envelope.name, Use.TEXT)
+        codes = map(self._names.get, names, repeat(_UNKNOWN_NAME))
+        return np.fromiter(codes, np.int64, len(names)), misnamed
 
-    def _fitting(self, rows: Sequence[Row], path: Path, use: Use) -> tuple[list[Any], Flags]:
+    def _fitting(self, fields: Fields, path: Path, use: Use) -> tuple[list[Any], Flags]:
         """What stands at a path, less what that use cannot read; and where that is."""
-        found = self._shape.getter(path)(rows)
+        found = fields.at(path)
         misfits = np.zeros(len(found), np.bool_)
         if self._shape.is_ambiguous(path):
             misfits = np.array([not fits(value, use) for value in found], np.bool_)
@@ -203,9 +226,17 @@ class Decoder:
 
     # ── rows to columns ──────────────────────────────────────────────────────────────────────────
 
-    def _columns(self, partition: int, judged: _Judged) -> EventBatch:
+    def _columns(self, poll: _Poll, at: NDArray[np.int64], judged: _Judged) -> EventBatch:
         batch = EventBatch(
-            partition, judged.names, judged.times_ms, judged.visible_ms, {}, {}, {}, {**self._texts}
+            poll.records.partition,
+            poll.records.offsets[at],
+            judged.names,
+            judged.times_ms,
+            judged.visible_ms,
+            {},
+            {},
+            {},
+            poll.dictionary,
         )
         self._read_ids(batch, judged)
         self._read_values(batch, judged)
@@ -216,7 +247,9 @@ class Decoder:
             bears = self._bearers[index][judged.names]
             for _, source in event.ids:
                 if source not in batch.ids:
-                    columns = [self._fitting(judged.rows, path, Use.ID)[0] for path in source.paths]
+                    columns = [
+                        self._fitting(judged.fields, path, Use.ID)[0] for path in source.paths
+                    ]
                     batch.ids[source] = self._identity.hashes(source, columns)
                 refused = batch.ids[source] == REFUSED
                 judged.refusals.add(Reason.BAD_ID, bears & refused)
@@ -239,15 +272,15 @@ class Decoder:
         for name, read in self._places.items():
             for path, use in read:
                 if self._shape.is_ambiguous(path):
-                    _, misfits = self._fitting(judged.rows, path, use)
+                    _, misfits = self._fitting(judged.fields, path, use)
                     misfits &= judged.names == self._names[name]
                     judged.refusals.add(Reason.FIELD_TYPE, misfits)
 
     def _repeated(self, judged: _Judged, before: Times, state: PartitionState) -> Flags:
         path = self._plan.envelope.id
         if path is None:
-            return np.zeros(len(judged.rows), np.bool_)
-        ids = message_hashes(self._fitting(judged.rows, path, Use.ID)[0])
+            return np.zeros(len(before), np.bool_)
+        ids = message_hashes(self._fitting(judged.fields, path, Use.ID)[0])
         ids[~judged.refusals.none] = 0
         return state.dedup.duplicates(ids, judged.visible_ms, before)
 
@@ -273,17 +306,28 @@ class Refusals:
         if against.any():
             self._found[against & self.none] = 1 + self._REASONS.index(reason)
 
-    def count_into(self, rejected: Counter[Reason]) -> None:
-        """Add up the refused rows by reason."""
-        totals = np.bincount(self._found, minlength=len(self._REASONS) + 1)[1:].tolist()
-        rejected.update(dict(zip(self._REASONS, totals, strict=True)))
+    def put_into(self, rejected: Rejected, at: NDArray[np.int64]) -> None:
+        """Tell the refused rows by reason; `at` is which record each row was."""
+        for found in np.unique(self._found[self._found > 0]).tolist():
+            rejected.add(self._REASONS[found - 1], at[self._found == found])
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """What a poll is decoded with, and what comes of it beside rows."""
+
+    records: Records
+    state: PartitionState
+    counts: Counts
+    rejected: Rejected
+    dictionary: dict[Any, int]
 
 
 @dataclass(slots=True)
 class _Judged:
     """Rows of known names on their way to becoming a batch."""
 
-    rows: list[Row]
+    fields: Fields
     names: NDArray[np.int64]
     times_ms: Times
     visible_ms: Times
@@ -306,13 +350,13 @@ class _Leaves:
         if isinstance(value.expression, At):
             return self.column(value.expression)
         column = numbers(value.expression, self)
-        return np.broadcast_to(column, len(self.judged.rows))
+        return np.broadcast_to(column, len(self.judged.names))
 
     def column(self, leaf: At | Named) -> NDArray[Any]:
         assert isinstance(leaf, At)
         if leaf not in self._known:
             found, _ = self.decoder._fitting(  # noqa: SLF001
-                self.judged.rows, leaf.path, USE[leaf.kind]
+                self.judged.fields, leaf.path, USE[leaf.kind]
             )
             self._known[leaf] = _as_column(found, leaf.kind, self.batch.dictionary)
         return self._known[leaf]
@@ -335,11 +379,30 @@ def _outside(column: NDArray[np.float64], value: Value) -> Flags:
         return np.asarray((column < low) | (column > high))
 
 
+def _joined(pieces: list[EventBatch]) -> EventBatch:
+    """Pieces of one partition that share a dictionary, end to end."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first = pieces[0]
+    return EventBatch(
+        first.partition,
+        np.concatenate([piece.offsets for piece in pieces]),
+        np.concatenate([piece.names for piece in pieces]),
+        np.concatenate([piece.times_ms for piece in pieces]),
+        np.concatenate([piece.visible_ms for piece in pieces]),
+        {key: np.concatenate([piece.ids[key] for piece in pieces]) for key in first.ids},
+        {key: np.concatenate([piece.values[key] for piece in pieces]) for key in first.values},
+        {key: np.concatenate([piece.columns[key] for piece in pieces]) for key in first.columns},
+        first.dictionary,
+    )
+
+
 def _take(batch: EventBatch, kept: Flags) -> EventBatch:
     if kept.all():
         return batch
     return EventBatch(
         batch.partition,
+        batch.offsets[kept],
         batch.names[kept],
         batch.times_ms[kept],
         batch.visible_ms[kept],
@@ -350,16 +413,13 @@ def _take(batch: EventBatch, kept: Flags) -> EventBatch:
     )
 
 
-def _settle(counts: Counts) -> None:
-    """Drop the zeros."""
-    counts.filtered, counts.rejected = +counts.filtered, +counts.rejected
-
-
 def _sorted_out(
-    found: list[Row | Ill | Unreadable], at: NDArray[np.int64], counts: Counts
+    found: list[Row | Ill | Unreadable], at: NDArray[np.int64], rejected: Rejected
 ) -> tuple[list[Row], Flags, NDArray[np.int64]]:
     read = np.array([not isinstance(row, Unreadable) for row in found], np.bool_)
-    counts.rejected.update(row.reason for row in found if isinstance(row, Unreadable))
+    reasons = [row.reason for row in found if isinstance(row, Unreadable)]
+    for reason in dict.fromkeys(reasons):
+        rejected.add(reason, at[~read][[each is reason for each in reasons]])
     found = list(compress(found, read))
     ill = np.array([isinstance(row, Ill) for row in found], np.bool_)
     return [row.row if isinstance(row, Ill) else row for row in found], ill, at[read]

@@ -8,7 +8,7 @@ Both ways give the same row; a test draws records to hold them to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -174,33 +174,54 @@ class RecordShape:
         if not isinstance(record, dict):
             return Unreadable(Reason.NOT_OBJECT)
         row = _filled(self._root, record)
-        return Ill(row) if self._is_ill(record) else row
+        return row if next(self._misfits(record), None) is None else Ill(row)
 
-    def _is_ill(self, record: dict[str, Any]) -> bool:
+    def misfit(self, value: bytes) -> Path | None:
+        """The first place whose value is not of the type that its use asks for.
+
+        None where there is none, or the record cannot be read at all.
+        """
+        try:
+            record = self._root.plain(bytes(msgspec.json.decode(value, type=msgspec.Raw)))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return next(self._misfits(record), None) if isinstance(record, dict) else None
+
+    def _misfits(self, record: dict[str, Any]) -> Iterator[Path]:
         if not _readable(record, (self._name, Use.TEXT)):
-            return True
+            yield self._name
+            return
         name = look_up(record, self._name)
-        places = self._by_name.get(name, ()) if isinstance(name, str) else ()
-        return not all(_readable(record, place) for place in places)
+        places = self._by_name.get(name, frozenset()) if isinstance(name, str) else frozenset()
+        yield from (path for path, use in sorted(places) if not _readable(record, (path, use)))
 
-    def getter(self, path: Path) -> Callable[[Sequence[Row]], list[Any]]:
-        """A function from rows to the list of what they have at a path, None where absent."""
-        steps: list[tuple[Callable[[Row], Any], Any]] = []
-        branch = self._root
-        for key in path:
-            steps.append((attrgetter(branch.name_of(key)), branch.struct))
-            branch = branch.below[key]
+    def fields(self, rows: Sequence[Row]) -> Fields:
+        """What rows hold, place by place."""
+        return Fields(self._root, rows)
 
-        def get(rows: Sequence[Row]) -> list[Any]:
-            (first, _), *further = steps
-            found = list(map(first, rows))
-            for step, struct in further:
-                nothing = struct()
-                objects = [at if at.__class__ is struct else nothing for at in found]
-                found = list(map(step, objects))
-            return found
 
-        return get
+class Fields:
+    """What rows hold, place by place; the way to an object is gone once for all that is in it."""
+
+    def __init__(self, root: _Branch, rows: Sequence[Row]) -> None:
+        self._objects: dict[Path, tuple[Sequence[Row], _Branch]] = {(): (rows, root)}
+
+    def at(self, path: Path) -> list[Any]:
+        """What each row has at a path, None where that is absent."""
+        *above, key = path
+        objects, branch = self._objects_at(tuple(above))
+        return list(map(attrgetter(branch.name_of(key)), objects))
+
+    def _objects_at(self, path: Path) -> tuple[Sequence[Row], _Branch]:
+        if path not in self._objects:
+            *above, key = path
+            objects, branch = self._objects_at(tuple(above))
+            child = branch.below[key]
+            struct, nothing = child.struct, child.struct()
+            found = map(attrgetter(branch.name_of(key)), objects)
+            below = [at if at.__class__ is struct else nothing for at in found]
+            self._objects[path] = below, child
+        return self._objects[path]
 
 
 _NULL: Final = msgspec.Raw(b"null")

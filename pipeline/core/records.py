@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +40,47 @@ class Records:
     """Raw records of one partition, in their order.
 
     `values`, `offsets` (int64, rising) and `ingested_ms` (int64, when the record reached the log)
-    are of one length.
+    are of one length; so are `originals`, what the source has of each beyond its value, where it is
+    asked to keep that for dead letters.
     """
 
     partition: int
     values: list[bytes | None]
     offsets: NDArray[np.int64]
     ingested_ms: NDArray[np.int64]
+    originals: Sequence[Any] = ()
+
+
+class Rejected:
+    """Which records of a poll were rejected: their places in it (int64), by reason.
+
+    >>> rejected = Rejected()
+    >>> rejected.add(Reason.BAD_ID, np.array([4, 7]))
+    >>> rejected.counts()
+    Counter({<Reason.BAD_ID: 'bad_id'>: 2})
+    """
+
+    def __init__(self) -> None:
+        self._places: list[tuple[Reason, NDArray[np.int64]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def __iter__(self) -> Iterator[tuple[Reason, NDArray[np.int64]]]:
+        """Each reason that there was, and where; a reason may come more than once."""
+        return iter(self._places)
+
+    def add(self, reason: Reason, places: NDArray[np.int64]) -> None:
+        """Take in the places of records that were rejected for one reason."""
+        if len(places):
+            self._places.append((reason, places))
+
+    def counts(self) -> Counter[Reason]:
+        """How many there are, by reason."""
+        found: Counter[Reason] = Counter()
+        for reason, places in self._places:
+            found[reason] += len(places)
+        return found
 
 
 @dataclass(slots=True)

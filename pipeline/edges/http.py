@@ -66,11 +66,17 @@ def standard_routes(
     newest: Newest, telemetry: Telemetry, registry: CollectorRegistry
 ) -> dict[str, Route]:
     """The routes that every deployment has, by path; others may be put beside them."""
+    return telemetry_routes(registry) | {
+        "/readyz": lambda _: _ready(newest, telemetry),
+        "/api/v1/readings": lambda _: _readings(newest),
+    }
+
+
+def telemetry_routes(registry: CollectorRegistry) -> dict[str, Route]:
+    """The routes of a process that shows no readings: its metrics, and that it is there."""
     return {
         "/metrics": lambda headers: _metrics(registry, headers),
         "/healthz": lambda _: Response(b"ok\n", TEXT),
-        "/readyz": lambda _: _ready(newest, telemetry),
-        "/api/v1/readings": lambda _: _readings(newest),
     }
 
 

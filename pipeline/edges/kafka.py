@@ -26,7 +26,8 @@ from pipeline.telemetry import Telemetry
 class KafkaSource:
     """The topics of a cluster, cut into slots.
 
-    Partitions are looked for every `refresh_s` while at least one slot is open.
+    Partitions are looked for every `refresh_s` while at least one slot is open. Where dead letters
+    are wanted, `keeps_originals`: records then bring librdkafka's messages.
     """
 
     def __init__(
@@ -35,11 +36,14 @@ class KafkaSource:
         topics: Sequence[str],
         telemetry: Telemetry,
         refresh_s: float = REFRESH_S,
+        *,
+        keeps_originals: bool = False,
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
         self._telemetry = telemetry
         self._refresh_s = refresh_s
+        self._keeps_originals = keeps_originals
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._open = 0
@@ -64,7 +68,13 @@ class KafkaSource:
         watch = self._watched()
         try:
             return KafkaReader(
-                self._settings, watch, slot, positions, self._telemetry, self._released
+                self._settings,
+                watch,
+                slot,
+                positions,
+                self._telemetry,
+                self._released,
+                keeps_originals=self._keeps_originals,
             )
         except BaseException:
             self._released()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
 from pipeline.settings import KafkaSettings, SettingProblem, SettingsError
@@ -36,6 +39,16 @@ OURS: Final[dict[str, object]] = {
     "enable.partition.eof": False,
 }
 
+OF_PRODUCERS: Final[dict[str, object]] = {
+    "client.id": "northstar",
+    "enable.idempotence": True,
+    # Together with the 64 MiB below what waits while the cluster is away is bounded.
+    "queue.buffering.max.messages": 10_000,
+    "queue.buffering.max.kbytes": 65_536,
+    "message.max.bytes": 1_000_000_000,  # what a topic refuses is for the cluster to say
+    "reconnect.backoff.max.ms": 2_000,
+}
+
 # librdkafka's own errors have names with an underscore, which is no sign of privacy.
 ALL_BROKERS_DOWN: Final[int] = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 OFFSET_GONE: Final[int] = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
@@ -61,18 +74,38 @@ def connect(
     Raises:
         SettingsError: librdkafka refuses a property.
     """
-    given = {name: value.get_secret_value() for name, value in settings.properties.items()}
-    own: dict[str, Any] = {
-        **DEFAULTS,
-        **given,
-        **properties,
-        **OURS,
-        "bootstrap.servers": settings.bootstrap,
-        "group.id": settings.group or _NO_GROUP,
-        "error_cb": on_error,
-    }
+    group = {"group.id": settings.group or _NO_GROUP}
+    own = {**DEFAULTS, **_given(settings), **properties, **OURS, **group}
+    return _client(Consumer, settings, on_error, own)
+
+
+def producer(settings: KafkaSettings, on_error: Callable[[KafkaError], None]) -> Producer:
+    """A producer that stores nothing twice by trying again. It does not wait for the cluster.
+
+    Raises:
+        SettingsError: librdkafka refuses a property.
+    """
+    return _client(Producer, settings, on_error, {**_given(settings), **OF_PRODUCERS})
+
+
+def admin(settings: KafkaSettings, on_error: Callable[[KafkaError], None]) -> AdminClient:
+    """A client for questions that consumers cannot ask. It does not wait for the cluster."""
+    return _client(AdminClient, settings, on_error, _given(settings))
+
+
+def _given(settings: KafkaSettings) -> dict[str, object]:
+    return {name: value.get_secret_value() for name, value in settings.properties.items()}
+
+
+def _client(
+    kind: Callable[..., Any],
+    settings: KafkaSettings,
+    on_error: Callable[[KafkaError], None],
+    properties: Mapping[str, object],
+) -> Any:  # noqa: ANN401 - an instance of `kind`
+    own = {**properties, "bootstrap.servers": settings.bootstrap, "error_cb": on_error}
     try:
-        return Consumer(own, logger=_logger())
+        return kind(own, logger=librdkafka_logger())
     except KafkaException as error:
         text = without_secrets(error.args[0].str(), settings)
         problem = SettingProblem("kafka.properties", "librdkafka", text)
@@ -95,27 +128,29 @@ def without_secrets(text: str, settings: KafkaSettings) -> str:
     return " ".join(text.split())
 
 
-class _OnceAMinute(logging.Filter):
+class OnceAMinute(logging.Filter):
     """Lets one line of a kind through in a minute: an absent broker is told of all the time."""
 
     def __init__(self) -> None:
         super().__init__()
         self._next_s: dict[str, float] = {}
+        self._lock = threading.Lock()  # every client logs from the thread that it is polled in
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is the first of its kind in a while; a kind is its first word."""
         kind, now_s = record.getMessage().partition(" ")[0], time.monotonic()
-        if now_s < self._next_s.get(kind, 0.0):
-            return False
-        self._next_s[kind] = now_s + ERROR_LOG_INTERVAL_S
-        return True
+        with self._lock:
+            if now_s < self._next_s.get(kind, 0.0):
+                return False
+            self._next_s[kind] = now_s + ERROR_LOG_INTERVAL_S
+            return True
 
 
-def _logger() -> logging.Logger:
-    """What librdkafka logs to; all consumers share it, and its patience."""
+@functools.cache
+def librdkafka_logger() -> logging.Logger:
+    """What librdkafka logs to; all clients of the process share it, and its patience."""
     logger = logging.getLogger("librdkafka")
-    if not logger.filters:
-        logger.addFilter(_OnceAMinute())
+    logger.addFilter(OnceAMinute())
     return logger
 
 

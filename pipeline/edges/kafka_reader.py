@@ -63,12 +63,15 @@ class KafkaReader:
         positions: Mapping[int, int],
         telemetry: Telemetry,
         on_close: Callable[[], None],
+        *,
+        keeps_originals: bool = False,
     ) -> None:
         self._settings = settings
         self._watch = watch
         self._slot = slot
         self._telemetry = telemetry
         self._on_close = on_close
+        self._keeps_originals = keeps_originals
         self._partitions: dict[int, _Partition] = {}
         self._numbers: dict[tuple[str, int], int] = {}
         self._consumer: Consumer | None = None
@@ -88,9 +91,15 @@ class KafkaReader:
         Saving these keeps a partition that was empty from being taken for a new one later, which
         `start: latest` would skip to its end.
         """
-        return {number: of.position for number, of in self._partitions.items()}
+        read = {number: of.position for number, of in self._partitions.items()}
+        return {**self._watch.marks, **read}
 
-    def _open(self, positions: Mapping[int, int]) -> None:
+    def _open(self, saved: Mapping[int, int]) -> None:
+        self._marks = {
+            number: mark for number, mark in saved.items() if self._watch.is_mark(number)
+        }
+        positions = {number: at for number, at in saved.items() if number not in self._marks}
+        self._refuse_made_anew(self._watch.anew(self._marks))
         gone = [number for number in positions if number not in self._watch.at_first]
         for number in gone:
             topic, partition = self._watch.name(number)
@@ -103,6 +112,11 @@ class KafkaReader:
         self._own({number: self._opened(number, positions.get(number)) for number in at_first})
         self._take_new()
 
+    @staticmethod
+    def _refuse_made_anew(told: str | None) -> None:
+        if told is not None:
+            raise DataLossError(told)
+
     def _mine(self, numbers: Iterable[int]) -> list[int]:
         return sorted(n for n in numbers if n % self._settings.slots == self._slot)
 
@@ -110,7 +124,9 @@ class KafkaReader:
         topic, partition = self._watch.name(number)
         low, high = self._watch.span(number)
         if position is None:
-            position = high if self._settings.start is Start.LATEST else low
+            came_later = self._watch.mark_of(number) in self._marks
+            latest = self._settings.start is Start.LATEST and not came_later
+            position = high if latest else low
         elif not low <= position <= high:
             position = self._after_loss(number, position, low, high)
         return _Partition(topic, partition, position, end_at_open=high, end=high)
@@ -145,6 +161,7 @@ class KafkaReader:
             DataLossError: Records are gone, and settings say to stop; or the topic was made anew.
             AuthFailedError: The cluster refuses us a topic.
         """
+        self._refuse_made_anew(self._watch.made_anew)
         self._take_new()
         self._face_errors()
         if self._consumer is None:
@@ -176,7 +193,8 @@ class KafkaReader:
         of.position = int(offsets[-1]) + 1
         of.end = max(of.end, of.position)
         of.ingested_ms = int(ingested_ms[-1])
-        return Records(number, values, offsets, ingested_ms)
+        originals = messages if self._keeps_originals else ()
+        return Records(number, values, offsets, ingested_ms, originals)
 
     # ── ends and figures ─────────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,10 @@
-"""Which partitions the topics have, now and later, and what lies in them."""
+"""Which partitions the topics have, now and later, what lies in them, and whether they are new.
+
+A topic made anew has the old one's name and may have as many records, so that every saved position
+lies within it. Only its id tells. It is saved among the positions, as that of the topic's *mark*:
+the last number of its row, which no partition has. A mark also says that state was saved while the
+topic was read: a partition of it without a position came later.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +14,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import TopicMetadata
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition, Uuid
+from confluent_kafka.admin import ClusterMetadata
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
-from pipeline.edges.kafka_client import ErrorLog, connect, is_refusal, without_secrets
+from pipeline.edges.kafka_client import ErrorLog, admin, connect, is_refusal, without_secrets
 from pipeline.settings import KafkaSettings
 
 REFRESH_S: Final = 20.0  # with the asking itself, new partitions are read within 30 s
 ASK_TIMEOUT_S: Final = 10.0
+IDS_TIMEOUT_S: Final = 5.0
 AGAIN_S: Final = 0.2
 # Partitions of all topics are numbered in one row: the topic's place times this, and its own.
 # Ten times what a cluster can hold, and a multiple of most counts of slots.
 PARTITIONS_PER_TOPIC: Final = 100_000
+_ID_BITS: Final = (1 << 62) - 1
 
 log = structlog.get_logger()
 
@@ -45,12 +53,15 @@ class Watch:
         self._consumer = connect(settings, ErrorLog(settings))
         self._stopping = threading.Event()
         self._new: Mapping[int, int] = {}
+        self._admin = admin(settings, ErrorLog(settings))
         try:
             self._known = set(self._listed())
         except UnreachableError:
             self._consumer.close()
             raise
         self.at_first = frozenset(self._known)
+        self.made_anew: str | None = None
+        self._marks = self._told_marks()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         self._thread.start()
 
@@ -58,6 +69,29 @@ class Watch:
         """Topic and partition of a number."""
         place, partition = divmod(number, PARTITIONS_PER_TOPIC)
         return self._topics[place], partition
+
+    def is_mark(self, number: int) -> bool:
+        """Whether a number is no partition's but stands for a topic."""
+        return number == self.mark_of(number)
+
+    def mark_of(self, number: int) -> int:
+        """The mark of a partition's topic."""
+        return number - number % PARTITIONS_PER_TOPIC + PARTITIONS_PER_TOPIC - 1
+
+    @property
+    def marks(self) -> Mapping[int, int]:
+        """What tells each topic from another of its name; none where the cluster does not say."""
+        return self._marks
+
+    def anew(self, marks: Mapping[int, int]) -> str | None:
+        """A line for the first topic that is not the one these marks are of."""
+        for mark, known in marks.items():
+            if self._marks.get(mark, known) != known:
+                return (
+                    f"topic {self.name(mark)[0]} was made anew: what was counted is no longer its "
+                    "content; start with an empty state directory"
+                )
+        return None
 
     @property
     def new(self) -> Mapping[int, int]:
@@ -98,15 +132,33 @@ class Watch:
     def _listed(self) -> list[int]:
         numbers = []
         for place, topic in enumerate(self._topics):
-            found = self._told(topic)
+            found = self._told(topic).topics[topic]
             if found.error is not None:
                 raise self._unreachable(found.error, f"topic {topic}: ")
             numbers += [place * PARTITIONS_PER_TOPIC + number for number in found.partitions]
         return numbers
 
-    def _told(self, topic: str) -> TopicMetadata:
+    def _told_marks(self) -> Mapping[int, int]:
+        told = self._told(self._topics[0])
+        if told.controller_id not in told.brokers:  # nobody who could be asked
+            return {}
+        asked = TopicCollection(list(self._topics))
         try:
-            return self._consumer.list_topics(topic, timeout=ASK_TIMEOUT_S).topics[topic]
+            answers = self._admin.describe_topics(asked, request_timeout=IDS_TIMEOUT_S)
+            ids = [answers[topic].result().topic_id for topic in self._topics]
+        except KafkaException as error:
+            text = without_secrets(error.args[0].str(), self._settings)
+            log.info("topic ids are not told", error=text)
+            return {}
+        return {
+            self.mark_of(place * PARTITIONS_PER_TOPIC): mark
+            for place, mark in enumerate(map(_as_position, ids))
+            if mark
+        }
+
+    def _told(self, topic: str) -> ClusterMetadata:
+        try:
+            return self._consumer.list_topics(topic, timeout=ASK_TIMEOUT_S)
         except KafkaException as error:
             raise self._unreachable(error.args[0]) from None
 
@@ -127,6 +179,8 @@ class Watch:
         # A partition that came while we run is read from its start, whatever `start` says: what is
         # in it came after us.
         self._consumer.poll(0)  # serves logs and errors
+        before, self._marks = self._marks, {**self._marks, **self._told_marks()}
+        self.made_anew = self.made_anew or self.anew(before)
         for number in self._listed():
             if number not in self._known:
                 start, _ = self.span(number)
@@ -134,3 +188,9 @@ class Watch:
                 self._new = {**self._new, number: start}
                 topic, partition = self.name(number)
                 log.info("new partition", topic=topic, partition=partition, start=start)
+
+
+def _as_position(topic_id: Uuid) -> int:
+    """An id as a number that may stand among positions; 0 where the cluster has none."""
+    both = topic_id.get_most_significant_bits() ^ topic_id.get_least_significant_bits()
+    return int(both) & _ID_BITS

@@ -34,3 +34,7 @@ class Newest:
         """Show this tick from now on."""
         if self._tick is None or tick.at_ms >= self._tick.at_ms:
             self._tick = tick
+
+    def forget(self) -> None:
+        """Show nothing until the next tick is published, whichever it is."""
+        self._tick = None

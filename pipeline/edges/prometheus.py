@@ -22,7 +22,7 @@ from pipeline.core.judge import State, Verdict
 from pipeline.core.plan import Metric as PlannedMetric, Plan
 from pipeline.core.records import Filtered, Reason
 from pipeline.edges.newest import Newest
-from pipeline.telemetry import PartitionFigures, Telemetry
+from pipeline.telemetry import LetterOutcome, PartitionFigures, ProcessFigures, Telemetry
 
 STATE_NUMBERS: Final = {State.GREEN: 0, State.YELLOW: 1, State.RED: 2, State.UNKNOWN: 3}
 
@@ -161,6 +161,32 @@ def _guarded(plan: Plan, metric: PlannedMetric) -> dict[str, str | None]:
     }
 
 
+class StandingCollector(Collector):
+    """What runs, and whether it shows readings."""
+
+    def __init__(self, version: str, is_ready: Callable[[], bool]) -> None:
+        self._build = _info(names.BUILD_INFO, [{names.VERSION: version}])
+        self._is_ready = is_ready
+
+    def collect(self) -> Iterator[Metric]:
+        """Both families."""
+        yield self._build
+        yield _gauge(names.READY, int(self._is_ready()))
+
+
+class ProcessesCollector(Collector):
+    """What a supervisor knows of its processes."""
+
+    def __init__(self, figures: ProcessFigures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        yield _gauge(names.PROCESSES, self._figures.wanted)
+        yield _gauge(names.PROCESSES_UP, self._figures.up)
+        yield _counter(names.RESTARTS, self._figures.restarts)
+
+
 class TelemetryCollector(Collector):
     """The engine's figures of one process.
 
@@ -177,13 +203,12 @@ class TelemetryCollector(Collector):
         is_ready: Callable[[], bool],
     ) -> None:
         self._telemetry = telemetry
-        self._is_ready = is_ready
-        self._build = _info(names.BUILD_INFO, [{names.VERSION: version}])
+        self._standing = StandingCollector(version, is_ready)
         self._partition_names = partition_names
 
     def collect(self) -> Iterator[Metric]:
         """All families, whether or not they have samples yet."""
-        yield self._build
+        yield from self._standing.collect()
         yield from self._of_process()
         yield from self._of_records()
         yield from self._of_partitions()
@@ -191,7 +216,6 @@ class TelemetryCollector(Collector):
     def _of_process(self) -> Iterator[Metric]:
         telemetry = self._telemetry
         yield from (
-            _gauge(names.READY, int(self._is_ready())),
             _counter(names.TICKS, telemetry.ticks),
             _gauge(names.PENDING_ROWS, telemetry.pending_rows),
             _gauge(names.EVALUATED, _seconds(telemetry.evaluated_ms)),
@@ -210,9 +234,11 @@ class TelemetryCollector(Collector):
         yield _counter(names.RECORDS_DUPLICATE, sum(count.duplicate for count in counts))
         yield _counter(names.RECORDS_LATE, sum(count.late for count in counts))
         filtered = [count.filtered.copy() for count in counts]
-        yield _by_reason(names.RECORDS_FILTERED, Filtered, filtered)
+        yield _by_kind(names.RECORDS_FILTERED, names.REASON, Filtered, filtered)
         rejected = [count.rejected.copy() for count in counts]
-        yield _by_reason(names.RECORDS_REJECTED, Reason, rejected)
+        yield _by_kind(names.RECORDS_REJECTED, names.REASON, Reason, rejected)
+        letters = [self._telemetry.dead_letters.copy()]
+        yield _by_kind(names.DEAD_LETTERS, names.OUTCOME, LetterOutcome, letters)
 
     def _of_partitions(self) -> Iterator[Metric]:
         labels = (names.TOPIC, names.PARTITION)
@@ -254,10 +280,10 @@ def _counter(name: str, value: int) -> CounterMetricFamily:
     return CounterMetricFamily(name, names.HELP[name], value)
 
 
-def _by_reason(
-    name: str, reasons: type[StrEnum], counts: Sequence[Mapping[Any, int]]
+def _by_kind(
+    name: str, label: str, kinds: type[StrEnum], counts: Sequence[Mapping[Any, int]]
 ) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, names.HELP[name], labels=(names.REASON,))
-    for reason in reasons:
-        family.add_metric((reason.value,), sum(count.get(reason, 0) for count in counts))
+    family = CounterMetricFamily(name, names.HELP[name], labels=(label,))
+    for kind in kinds:
+        family.add_metric((kind.value,), sum(count.get(kind, 0) for count in counts))
     return family

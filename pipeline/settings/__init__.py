@@ -4,6 +4,7 @@ from pipeline.settings.layers import SettingProblem, SettingsError
 from pipeline.settings.load import load
 from pipeline.settings.sections import (
     DEFAULT_SALT,
+    DeadLetterSettings,
     EngineSettings,
     HttpSettings,
     KafkaSettings,
@@ -19,6 +20,7 @@ from pipeline.settings.sections import (
 
 __all__ = [
     "DEFAULT_SALT",
+    "DeadLetterSettings",
     "EngineSettings",
     "HttpSettings",
     "KafkaSettings",

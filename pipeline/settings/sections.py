@@ -119,6 +119,23 @@ class KafkaSettings(_Section):
         return frozenset(value.get_secret_value() for value in values) - {""}
 
 
+class DeadLetterSettings(_Section):
+    """Where rejected records go, on the cluster that is read from. No topic, no dead letters."""
+
+    topic: str | None = Field(
+        default=None, min_length=1, description="a topic other than those that are read, or null"
+    )
+    per_second_max: int = Field(
+        default=100,  # enough to see what is wrong, too few to copy a topic of garbage
+        ge=1,
+        le=100_000,
+        description="a whole number from 1 to 100000",
+    )
+    burst: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
+    )
+
+
 class TimeSettings(_Section):
     """Event time. All in milliseconds."""
 
@@ -151,6 +168,24 @@ class TimeSettings(_Section):
 class EngineSettings(_Section):
     """How the work is cut, and where state is saved. No directory, no saved state."""
 
+    processes: int = Field(
+        default=1,  # one core is enough for most products
+        ge=1,
+        le=64,
+        description="a whole number from 1 to 64, and no more than kafka.slots",
+    )
+    hung_after_ms: Duration = Field(
+        default=120_000,  # while the largest state is saved or read, nothing moves
+        alias="hung_after",
+        ge=1_000,
+        description="a duration of at least 1s",
+    )
+    stop_within_ms: Duration = Field(
+        default=60_000,  # a last snapshot of the largest state takes a few seconds
+        alias="stop_within",
+        ge=1_000,
+        description="a duration of at least 1s",
+    )
     shards: int = Field(
         default=32,
         ge=1,
@@ -218,6 +253,7 @@ class Settings(_Section):
     """All settings of a deployment."""
 
     kafka: KafkaSettings = KafkaSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     time: TimeSettings = TimeSettings()
     engine: EngineSettings = EngineSettings()
     http: HttpSettings = HttpSettings()

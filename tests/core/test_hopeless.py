@@ -14,7 +14,7 @@ from pipeline.core.hopeless import (
     deeper_than_allowed,
     without_hopeless,
 )
-from pipeline.core.records import Counts, Reason
+from pipeline.core.records import Reason, Rejected
 
 DEEP = b"[" * 65 + b"]" * 65
 RECORDS = st.one_of(
@@ -57,10 +57,12 @@ def hopeless(value):
 @given(st.lists(RECORDS, max_size=8))
 def test_a_record_is_given_up_for_itself_alone(values):
     """Halves of characters and brackets of neighbours never add up across records."""
-    counts = Counts()
-    left, at = without_hopeless(values, np.arange(len(values)) * 3, counts)
+    rejected = Rejected()
+    left, at = without_hopeless(values, np.arange(len(values)) * 3, rejected)
     reasons = [hopeless(value) for value in values]
-    assert Counter(reason for reason in reasons if reason) == counts.rejected
+    found = {3 * row: reason for row, reason in enumerate(reasons) if reason}
+    assert found == {place: reason for reason, places in rejected for place in places.tolist()}
+    assert Counter(found.values()) == rejected.counts()
     kept = [(value, 3 * row) for row, value in enumerate(values) if reasons[row] is None]
     assert kept == [*zip(left, at.tolist(), strict=True)]
 

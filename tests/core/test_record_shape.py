@@ -86,7 +86,7 @@ def seen(shape, found):
     if isinstance(found, Unreadable):
         return found.reason
     row = found.row if isinstance(found, Ill) else found
-    held = {place: shape.getter(place[0])([row])[0] for place in names_of(shape)}
+    held = {place: shape.fields([row]).at(place[0])[0] for place in names_of(shape)}
     name = held[NAME, Use.TEXT]
     read = shape._by_name.get(name, frozenset()) if isinstance(name, str) else frozenset()
     ill = isinstance(found, Ill) or not all(
@@ -256,7 +256,7 @@ def test_a_record_with_what_is_asked_for_or_without_is_a_row(text, expected):
     """Absent is in order, and so is any type where the record's name does not look."""
     (found,) = PLAIN.read([text.encode()])
     assert not isinstance(found, Ill | Unreadable)
-    assert expected == {path: PLAIN.getter(path)([found])[0] for path in expected}
+    assert expected == {path: PLAIN.fields([found]).at(path)[0] for path in expected}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,20 @@
 """The Kafka source without a Kafka: librdkafka's mock cluster, and what needs no cluster."""
 
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
-from pipeline.edges.kafka_client import ErrorLog, check_properties, check_reachable
+from pipeline.edges.kafka_client import (
+    ErrorLog,
+    OnceAMinute,
+    check_properties,
+    check_reachable,
+)
 from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC
 from pipeline.settings import SettingsError, load
 from pipeline.telemetry import Telemetry
@@ -185,3 +194,17 @@ def test_an_error_that_repeats_is_logged_once_a_minute(capsys):
     out = capsys.readouterr().out
     assert out.count("kafka error") == 2
     assert "lost ***" in out
+
+
+def test_of_lines_of_one_kind_that_come_together_one_is_shown():
+    """However many clients say that a broker is away at the same moment, in as many threads."""
+    line = logging.makeLogRecord({"msg": "FAIL [northstar#consumer-1]: Connection refused"})
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(50):
+                once = OnceAMinute()
+                assert sum(pool.map(once.filter, [line] * 32)) == 1
+    finally:
+        sys.setswitchinterval(before)

@@ -12,8 +12,13 @@ from pipeline import names
 from pipeline.core.judge import State, Verdict
 from pipeline.core.records import Filtered, Reason
 from pipeline.edges.newest import Newest
-from pipeline.edges.prometheus import MetricsCollector, TelemetryCollector
-from pipeline.telemetry import ShardFigures, Telemetry
+from pipeline.edges.prometheus import (
+    MetricsCollector,
+    ProcessesCollector,
+    StandingCollector,
+    TelemetryCollector,
+)
+from pipeline.telemetry import LetterOutcome, ProcessFigures, ShardFigures, Telemetry
 from tests.edges import plans
 from tests.integration.prometheus_server import check_metrics
 from tests.integration.services import present
@@ -53,6 +58,7 @@ def busy():
     figures.counts.rejected[Reason.FUTURE] = 2
     figures.watermark_ms, figures.lag_messages, figures.lag_ms = 4_500, 7, 1_500
     figures.lost_messages = 4
+    telemetry.dead_letters[LetterOutcome.SENT] = 2
     return telemetry
 
 
@@ -161,6 +167,16 @@ def test_an_older_tick_changes_nothing(newest, registry):
     assert registry.get_sample_value(names.METRIC_EVALUATED_AT, OF) == plans.AT_MS / 1000
 
 
+def test_what_was_forgotten_is_not_shown(newest, registry):
+    """Nothing is, until there is a tick again, be it an older one."""
+    newest.publish(plans.tick())
+    newest.forget()
+    assert registry.get_sample_value(names.METRIC_EVALUATED_AT, OF) is None
+
+    newest.publish(plans.tick(plans.AT_MS - 5_000))
+    assert registry.get_sample_value(names.METRIC_EVALUATED_AT, OF) == plans.AT_MS / 1000 - 5
+
+
 def test_info_says_what_a_metric_is(registry):
     """Role, unit, title, definition and team stand in one series; the owner is the label team."""
     (info,) = [
@@ -218,6 +234,7 @@ def test_telemetry_is_shown():
     assert registry.get_sample_value(names.RECORDS_LATE) == 2
     assert registry.get_sample_value(names.RECORDS_FILTERED, {"reason": "tombstone"}) == 1
     assert registry.get_sample_value(names.RECORDS_REJECTED, {"reason": "future"}) == 2
+    assert registry.get_sample_value(names.DEAD_LETTERS, {"outcome": "sent"}) == 2
     assert registry.get_sample_value(names.TABLE_ENTITIES, {"table": "user"}) == 12
     assert registry.get_sample_value(names.PENDING_ROWS) == 3
     assert registry.get_sample_value(names.EVALUATED) == 5
@@ -234,11 +251,25 @@ def test_reasons_start_at_0_and_the_unknown_is_absent():
 
     assert registry.get_sample_value(names.RECORDS_REJECTED, {"reason": "bad_id"}) == 0
     assert registry.get_sample_value(names.RECORDS_FILTERED, {"reason": "where"}) == 0
+    assert registry.get_sample_value(names.DEAD_LETTERS, {"outcome": "over_budget"}) == 0
     assert registry.get_sample_value(names.EVALUATED) is None
     partition = {"topic": "orders", "partition": "1"}
     assert registry.get_sample_value(names.PARTITION_WATERMARK, partition) is None
     assert registry.get_sample_value(names.PARTITION_LAG_MESSAGES, partition) is None
     assert registry.get_sample_value(names.READY) == 0
+
+
+def test_a_supervisor_shows_its_processes():
+    """How many there should be, how many there are, and how often they had to start again."""
+    registry = CollectorRegistry()
+    registry.register(StandingCollector("1.2.3", lambda: False))
+    registry.register(ProcessesCollector(ProcessFigures(wanted=2, up=1, restarts=3)))
+
+    assert registry.get_sample_value(names.BUILD_INFO, {"version": "1.2.3"}) == 1
+    assert registry.get_sample_value(names.READY) == 0
+    assert registry.get_sample_value(names.PROCESSES) == 2
+    assert registry.get_sample_value(names.PROCESSES_UP) == 1
+    assert registry.get_sample_value(names.RESTARTS) == 3
 
 
 def full_registry():
@@ -247,6 +278,7 @@ def full_registry():
     newest.publish(plans.tick())
     registry = of_telemetry(busy())
     registry.register(MetricsCollector(newest))
+    registry.register(ProcessesCollector(ProcessFigures(wanted=2, up=1, restarts=3)))
     return registry
 
 

@@ -38,6 +38,8 @@ def test_without_anything_the_defaults_hold():
     assert settings.kafka.start is Start.EARLIEST
     assert settings.kafka.on_data_loss is OnDataLoss.STOP
     assert settings.kafka.slots == 8
+    assert settings.dead_letters.topic is None
+    assert settings.dead_letters.per_second_max == 100
     assert settings.time.tick_ms == 5_000
     assert settings.time.lateness_ms == 60_000
     assert settings.time.dedup_horizon_ms == 3_600_000
@@ -162,6 +164,8 @@ def test_a_problem_names_setting_source_and_what_to_write(tmp_path):
         ({"kafka.bootstrap": "broker"}, "write host:port, several joined by commas"),
         ({"kafka.bootstrap": "a:1, b:2"}, "write host:port, several joined by commas"),
         ({"kafka.topics": []}, "write a list of topics"),
+        ({"dead_letters.topic": ""}, "write a topic other than those that are read, or null"),
+        ({"dead_letters.burst": 0}, "write a whole number from 1 to 1000000"),
         ({"time.tick": "1500ms"}, "write a duration of whole seconds from 1s to 1h"),
         ({"time.tick": "x" * 1_000}, "x…"),
         ({"kafka.properties.log_level": [1]}, "kafka.properties.log_level (flag): this value"),

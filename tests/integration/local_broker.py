@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.integration import kafka_jars
 from tests.integration.brokers import Kafka
-from tests.integration.ports import LOOPBACK, free_port
+from tests.integration.ports import LOOPBACK, free_ports
 from tests.integration.processes import ServerProcess
 
 START_TIMEOUT_S = 90.0
@@ -70,7 +70,7 @@ class LocalBroker(Kafka):
         Raises:
             ServiceMissingError: Java or Kafka's jars are not to be had.
         """
-        port, controller_port, sasl_port = _three_ports()
+        port, controller_port, sasl_port = free_ports(3)
         super().__init__(f"{LOOPBACK}:{port}")
         self.sasl_bootstrap = f"{LOOPBACK}:{sasl_port}"
         self._java = [kafka_jars.java(), *JVM_OPTIONS, f"-Djava.io.tmpdir={folder}"]
@@ -123,11 +123,3 @@ class LocalBroker(Kafka):
         subprocess.run(
             [*self._java, *tool], check=True, timeout=FORMAT_TIMEOUT_S, capture_output=True
         )
-
-
-def _three_ports() -> tuple[int, int, int]:
-    ports: set[int] = set()
-    while len(ports) < 3:
-        ports.add(free_port())
-    first, second, third = ports
-    return first, second, third

@@ -22,6 +22,14 @@ def free_port() -> int:
     raise RuntimeError(f"no free loopback port from {ports.start} to {ports.stop - 1}")
 
 
+def free_ports(count: int) -> list[int]:
+    """So many of them, no two alike."""
+    ports: dict[int, None] = {}
+    while len(ports) < count:
+        ports[free_port()] = None
+    return list(ports)
+
+
 def worker_ports() -> range:
     """The ports that belong to this pytest-xdist worker, `gw0` where there are no workers."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -1,13 +1,21 @@
-"""Bad input through a real Kafka: each kind is counted under its reason, and harms nothing else."""
+"""Bad input through a real Kafka: each kind is counted under its reason, and harms nothing else.
+
+What is rejected goes to the topic of dead letters, as it was.
+"""
 
 import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from pipeline.cli.exits import Exit
+from pipeline.core.records import Reason
+from pipeline.edges.dead_letters import HEADER_PREFIX
 from tests.integration import collaboration_log as collaboration
 from tests.integration.brokers import Kafka
 from tests.integration.northstar_process import (
@@ -18,12 +26,16 @@ from tests.integration.northstar_process import (
     counters,
 )
 from tests.integration.shown import Truth, of_metrics
+from tests.integration.waiting import wait_until
 from tests.oracle.oracle import Settings
 
 pytestmark = pytest.mark.services
 
 GOOD = 3_000  # the first of the log, with which nothing is wrong
 MIB = 1 << 20
+KILLS = 3
+ASK_TIMEOUT_S = 10.0
+LETTERS_TIMEOUT_S = 60.0
 MESSAGE_BYTES_MAX = 4 * MIB  # what broker and producer let through; the engine's limit is its own
 
 
@@ -205,7 +217,9 @@ def test_each_kind_of_bad_input_is_counted_and_harms_nothing(roomy, tmp_path):
     collaboration.produce(roomy, topic, records)
     tick = collaboration.newest_tick_ms(GOOD)
 
-    metrics = metrics_at(tick, roomy, topic, tmp_path)
+    dead = roomy.create_topic(partitions=1, max_message_bytes=MESSAGE_BYTES_MAX)
+
+    metrics = metrics_at(tick, roomy, topic, dead, tmp_path)
 
     accepted = [record for record, fate in zip(records, fates, strict=True) if fate == "matched"]
     counted = counters(metrics)
@@ -215,17 +229,83 @@ def test_each_kind_of_bad_input_is_counted_and_harms_nothing(roomy, tmp_path):
     series, counts = truth(records, tick)
     assert of_metrics(metrics) == (tick, series)
     assert counts["rejected"] == counted["rejected"]
+    expected = [letter(topic, *each) for each in zip(records, fates, strict=True)]
+    assert sorted(filter(None, expected)) == sorted(letters_in(roomy, dead))
 
 
-def metrics_at(tick, kafka, topic, folder):
+def metrics_at(tick, kafka, topic, dead, folder):
     """What a run over the topic answers at `/metrics` when it has come to the tick."""
-    flags = ("--kafka-bootstrap", kafka.bootstrap, "--lateness", collaboration.LATENESS)
-    environment = {"KAFKA__TOPICS": topic, "TIME__IDLE_AFTER": "10m"}
-    arguments = (str(COLLABORATION), *flags, "--port", "0")
-    with Northstar(folder / "northstar.log", environment, *arguments) as northstar:
+    with run_with_letters(kafka, topic, dead, folder) as northstar:
         northstar.begin()
         northstar.wait_until_tick(tick)
-        return northstar.get("/metrics").text
+        metrics = northstar.get("/metrics").text
+        assert northstar.end()[0] == Exit.OK
+        return metrics
+
+
+def run_with_letters(kafka, topic, dead, folder, **environment):
+    """A run over the topic that sends what it rejects to another, not started yet."""
+    where = ("--kafka-bootstrap", kafka.bootstrap, "--state", str(folder / "state"))
+    flags = (*where, "--lateness", collaboration.LATENESS, "--port", "0")
+    environment |= {"KAFKA__TOPICS": topic, "TIME__IDLE_AFTER": "10m", "DEAD_LETTERS__TOPIC": dead}
+    return Northstar(folder / "northstar.log", environment, str(COLLABORATION), *flags)
+
+
+def letter(topic, record, fate):
+    """What is to be seen of a record in the topic of dead letters, None where it is in order."""
+    if fate not in {*Reason}:
+        return None
+    where = {"topic": topic, "partition": record.partition, "offset": record.offset}
+    said = {"product": "collaboration", **where, "timestamp": record.ingested_ms, "reason": fate}
+    return record.value, tuple(sorted((name, str(text)) for name, text in said.items()))
+
+
+def letters_in(kafka, dead):
+    """The letters that a topic of one partition holds, each as its value and what is said of it."""
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": dead})
+    _, end = consumer.get_watermark_offsets(TopicPartition(dead, 0), timeout=ASK_TIMEOUT_S)
+    consumer.assign([TopicPartition(dead, 0, OFFSET_BEGINNING)])
+    found = []
+    wait_until(
+        lambda: found.extend(consumer.consume(1_000, timeout=0.1)) or len(found) == end,
+        f"{end} letters",
+        LETTERS_TIMEOUT_S,
+    )
+    consumer.close()
+    for message in found:
+        said = {name.removeprefix(HEADER_PREFIX): text for name, text in message.headers()}
+        said.pop("path", None)
+        yield message.value(), tuple(sorted((name, text.decode()) for name, text in said.items()))
+
+
+def test_every_rejected_record_is_a_letter_across_kills(roomy, tmp_path):
+    """Killed again and again while it rejects: each letter is there, some of them twice."""
+    good = collaboration.log()[:GOOD]
+    records, fates = with_bad_input(good)
+    topic = collaboration.create_topic(roomy, max_message_bytes=MESSAGE_BYTES_MAX)
+    dead = roomy.create_topic(partitions=1, max_message_bytes=MESSAGE_BYTES_MAX)
+    often = {"ENGINE__EPOCH_INTERVAL": "200ms", "ENGINE__SHARDS": "8"}
+    with run_with_letters(roomy, topic, dead, tmp_path, **often) as northstar:
+        northstar.begin()
+        bad_from = next(at for at, fate in enumerate(fates) if fate in {*Reason})
+        step = (len(records) - bad_from) // (KILLS + 1)
+        cuts = [bad_from + step * number for number in range(1, KILLS + 1)]
+        for first, last in pairwise((0, *cuts)):
+            collaboration.produce(roomy, topic, records[first:last])
+            wait_until(lambda: rejected(northstar) > 0, "a rejected record", LETTERS_TIMEOUT_S)
+            northstar.kill()
+            northstar.begin()
+        collaboration.produce(roomy, topic, records[cuts[-1] :])
+        northstar.wait_until_tick(collaboration.newest_tick_ms(GOOD))
+        assert northstar.end()[0] == Exit.OK
+
+    expected = {letter(topic, *each) for each in zip(records, fates, strict=True)} - {None}
+    assert expected == {*letters_in(roomy, dead)}
+
+
+def rejected(northstar):
+    """How many records were rejected since the start."""
+    return sum(counters(northstar.get("/metrics").text)["rejected"].values())
 
 
 def truth(records, tick):

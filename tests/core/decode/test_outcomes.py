@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.core.decode import LONG_AGO
+from pipeline.core.decode import LONG_AGO, Decoder
 from pipeline.core.hopeless import RECORD_BYTES_MAX
 from pipeline.core.records import Filtered, Reason
 from pipeline.core.windows import DAY_MS
@@ -18,8 +18,8 @@ from tests.core.decode.cases import (
     ONE_OF_ALL,
     REJECTED,
 )
-from tests.core.decode.decoded import counted, decoded, rows
-from tests.core.plans import AT_MS, iso, record
+from tests.core.decode.decoded import DEPLOYMENT, counted, decoded, rows
+from tests.core.plans import AT_MS, SUITE, iso, record
 
 neighbours = pytest.mark.parametrize("before", [[], [GOOD]], ids=["alone", "among others"])
 
@@ -30,6 +30,7 @@ def test_a_record_is_rejected_for_its_reason_and_nobody_else_is(reason, value, b
     """One bad record has one reason, and leaves the good ones before and after it exact."""
     found = decoded([*before, value, GOOD])
     assert Counter({reason: 1}) == found.counts.rejected
+    assert [(reason, [len(before)])] == [(why, at.tolist()) for why, at in found.rejected]
     assert found.counts.filtered == Counter()
     assert rows(decoded([*before, GOOD]).batch) == rows(found.batch)
     assert counted([*before, value, GOOD]).balanced
@@ -53,6 +54,34 @@ def test_a_record_in_order_is_matched(value, before):
     counts = counted([*before, value])
     assert len(before) + 1 == counts.matched == counts.consumed
     assert counts.balanced
+
+
+def test_each_rejected_record_is_told_with_its_place():
+    """Among records of every kind, those that are told are those that are rejected alone."""
+    alone = [decoded([value]).counts.rejected for value in ONE_OF_ALL]
+    found = decoded(ONE_OF_ALL)
+    told = {place: reason for reason, places in found.rejected for place in places.tolist()}
+    assert told == {place: reason for place, each in enumerate(alone) for reason in each}
+    assert found.rejected.counts() == found.counts.rejected
+    assert not decoded([GOOD, GOOD]).rejected
+
+
+@pytest.mark.parametrize(
+    ("reason", "value", "place"),
+    [
+        (Reason.FIELD_TYPE, record(name=7), ("event",)),
+        (Reason.FIELD_TYPE, record(userId=1.5), ("userId",)),
+        (Reason.BAD_TIME, record(timestamp=0), ("timestamp",)),
+        (Reason.BAD_ID, record(userId=""), None),
+        (Reason.FIELD_TYPE, b"nonsense", None),
+        (Reason.FIELD_TYPE, b"[7]", None),
+        (Reason.FIELD_TYPE, None, None),
+        (Reason.FIELD_TYPE, GOOD, None),
+    ],
+)
+def test_the_place_at_fault_is_told_where_it_is_known(reason, value, place):
+    """A wrong type and a bad time have a place; other reasons do not say which it was."""
+    assert place == Decoder(SUITE, DEPLOYMENT).place_at_fault(value, reason)
 
 
 def test_every_record_is_accounted_for():
