@@ -24,6 +24,9 @@ from pipeline.core.plan import MICROS, Feed, IdSource, Plan
 from pipeline.core.records import Counts, Filtered
 from pipeline.core.wanted import bearers
 
+_NO_PLACES: Final = np.empty(0, np.int64)
+_OFFSET_BITS: Final = 44  # offsets to 1.7e13, partitions to 524,287
+
 _SHARD_BITS: Final = np.uint64(32)  # the low half of a hash chooses its slot in the index
 
 
@@ -33,12 +36,14 @@ class Rows:
 
     `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
     others (uint64 hashes, 0 absent), then its values (int64 millionths, `ABSENT_MICROS` absent).
+    `places` say where in the log the rows stood (`place`), none once they are past the fence.
     """
 
     keys: NDArray[np.uint64]
     times_ms: NDArray[np.int64]
     visible_ms: NDArray[np.int64]
     columns: tuple[NDArray[Any], ...]
+    places: NDArray[np.int64] = field(default_factory=lambda: _NO_PLACES)
 
     def __len__(self) -> int:
         return len(self.times_ms)
@@ -50,7 +55,21 @@ class Rows:
             self.times_ms[chosen],
             self.visible_ms[chosen],
             tuple(column[chosen] for column in self.columns),
+            self.places[chosen] if len(self.places) else self.places,
         )
+
+    def without_places(self) -> Rows:
+        """The same rows, for those who no longer ask where they stood."""
+        return Rows(self.keys, self.times_ms, self.visible_ms, self.columns)
+
+
+def place(partition: int, offset: int) -> int:
+    """Where in the log a record stands, in one number: partition, then offset.
+
+    >>> place(3, 25) - place(3, 20), place(4, 0) > place(3, 9_999_999_999_999)
+    (5, True)
+    """
+    return partition << _OFFSET_BITS | offset
 
 
 def joined(pieces: list[Rows]) -> Rows:
@@ -63,16 +82,20 @@ def joined(pieces: list[Rows]) -> Rows:
         np.concatenate([piece.times_ms for piece in pieces]),
         np.concatenate([piece.visible_ms for piece in pieces]),
         tuple(np.concatenate(column) for column in columns),
+        np.concatenate([piece.places for piece in pieces]),
     )
 
 
 @dataclass(slots=True)
 class Contributions:
-    """What a batch gives: `rows[level, shard][feed]`; `earliest_ms` is its first visible moment."""
+    """What a batch gives: `rows[level, shard][feed]`.
+
+    `visible_ms` are the first and the last moment at which any of them becomes visible.
+    """
 
     rows: dict[tuple[int, int], dict[int, Rows]]
     counts: Counts
-    earliest_ms: int | None
+    visible_ms: tuple[int, int] | None
 
 
 class Matcher:
@@ -98,7 +121,7 @@ class Matcher:
         for number, feed in enumerate(self._plan.feeds):
             for shard, piece in self._feed(feed, rows_of[feed.event], columns):
                 rows[feed.level, shard][number] = piece
-        return Contributions(dict(rows), self._counts(batch, matched), _earliest(batch, matched))
+        return Contributions(dict(rows), self._counts(batch, matched), _span(batch, matched))
 
     def _feed(
         self, feed: Feed, chosen: NDArray[np.int64], columns: _Columns
@@ -120,6 +143,7 @@ class Matcher:
                 *(columns.ids(other)[chosen] for other in feed.others),
                 *(columns.micros(name)[chosen] for name in feed.values),
             ),
+            columns.places[chosen],
         )
         if feed.entity is None:
             yield batch.partition % self._deployment.shards, whole
@@ -139,8 +163,9 @@ class Matcher:
 _NO_KEYS: Final = np.empty(0, np.uint64)
 
 
-def _earliest(batch: EventBatch, matched: NDArray[np.bool_]) -> int | None:
-    return int(batch.visible_ms[matched].min()) if matched.any() else None
+def _span(batch: EventBatch, matched: NDArray[np.bool_]) -> tuple[int, int] | None:
+    visible_ms = batch.visible_ms[matched]
+    return (int(visible_ms.min()), int(visible_ms.max())) if len(visible_ms) else None
 
 
 def by_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
@@ -165,7 +190,11 @@ class _Columns:
     plan: Plan
     batch: EventBatch
     event: int = 0
+    places: NDArray[np.int64] = field(init=False)
     _micros: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.places = place(self.batch.partition, 0) | self.batch.offsets
 
     def column(self, leaf: At | Named) -> NDArray[Any]:
         if isinstance(leaf, At):

@@ -52,9 +52,8 @@ class LocalEngine:
         contributions = self._matcher.match(decoded.batch)
         self.counts.add(contributions.counts)
         for (level, shard), rows in contributions.rows.items():
-            self._levels[level][shard].queue(rows)
+            self._levels[level][shard].queue(rows, contributions.visible_ms)
             self._waiting += sum(map(len, rows.values()))
-        self._levels[0][number % self._deployment.shards].queue({}, contributions.earliest_ms)
 
     def finish(self, partition: int) -> None:
         """A partition has ended: it holds nobody back any more."""

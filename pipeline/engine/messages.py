@@ -1,21 +1,29 @@
 """What the steps of the dataflow hand to each other.
 
-Few and large: a message carries the arrays of a whole poll, or of a whole tick.
+Few and large: a message carries the arrays of a whole poll, or of a whole tick. After a crash a
+message may come a second time, with the same content: each says enough of its origin for the
+receiver to know that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from pipeline.core.fence import Spans
 from pipeline.core.match import Rows
-from pipeline.core.roll import Changes, Partial
+from pipeline.core.pending import Span
+from pipeline.core.roll import Partial, TickChanges
 
 CLOCK_KEY = "clock"
 READINGS_KEY = "readings"
-SAME_KEY = ""  # a step that does not know its key sends to it by this
+# A step does not know its own key: it sends to that by one name, and signs with the other.
+SAME_KEY = ""
+UNSIGNED = ""
 
 
+@cache
 def shard_key(shard: int) -> str:
     """The key under which a shard's state is kept; never to be changed."""
     return f"shard-{shard:03d}"
@@ -36,12 +44,17 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Slot to shard: rows by level and feed, and how far the slot is with them."""
+    """Slot to shard: rows by level and feed, and how far the slot is with them.
+
+    `spans` are the offsets that it covers, by partition, whether or not the shard gets rows of
+    them; `visible_ms` the first and last moment at which any row becomes visible, None without any.
+    """
 
     slot: int
     watermark_ms: int
+    spans: Spans
+    visible_ms: Span | None
     rows: Mapping[int, Mapping[int, Rows]]
-    earliest_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +66,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """Shard to shard: changes for the receiver's level and those above it, by tally."""
+    """Shard to shard: changes for levels above the sender's, by tally; also when there are none.
+
+    Every shard of the next level gets one from every shard for every tick. What is for levels above
+    that is passed on with the sender's name.
+    """
 
     at_ms: int
-    changes: Mapping[int, Changes]
+    level: int
+    changes: TickChanges
+    sender: str = UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +87,7 @@ class Part:
 
     at_ms: int
     part: Partial
+    sender: str = UNSIGNED
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Shard to every shard of the next level: what I have for this tick is already on its way."""
-
-    at_ms: int
-
-
-Message = Watermark | Delivery | Due | Handed | Part | Mark
+Message = Watermark | Delivery | Due | Handed | Part

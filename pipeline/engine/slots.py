@@ -21,12 +21,14 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from pipeline.core.clock import HOLDS_NOBODY_BACK
 from pipeline.core.decode import LONG_AGO, Decoder, PartitionState
 from pipeline.core.deployment import Deployment
+from pipeline.core.fence import Spans
 from pipeline.core.match import Contributions, Matcher, Rows, joined
 from pipeline.core.plan import Plan
 from pipeline.core.records import Records
 from pipeline.core.snapshot import Arrays, pack, unpack
+from pipeline.engine.failpoints import Failpoint, Reach, nowhere
 from pipeline.engine.messages import CLOCK_KEY, Delivery, Message, Watermark, shard_key
-from pipeline.engine.source import SlotReader, Source
+from pipeline.engine.source import DeadLetters, SlotReader, Source
 from pipeline.telemetry import Telemetry
 
 POLL_RECORDS: Final = 16_384
@@ -44,7 +46,7 @@ class Intake:
     """What every slot of a process is built from.
 
     `stop` asks all of them to end. `faults` takes in what a reader raised: the slots then end as if
-    asked to, so that what was read before is saved.
+    asked to, so that what was read before is saved. `dead_letters` take what decode rejects.
     """
 
     plan: Plan
@@ -57,6 +59,8 @@ class Intake:
     pending_rows_max: int = PENDING_ROWS_MAX
     monotonic_s: Callable[[], float] = time.monotonic
     faults: list[Exception] = field(default_factory=list)
+    dead_letters: DeadLetters | None = None
+    reach: Reach = nowhere
 
 
 class Slots(FixedPartitionedSource[Keyed, bytes]):
@@ -64,8 +68,6 @@ class Slots(FixedPartitionedSource[Keyed, bytes]):
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        # All of them, before the first is open: one that is quick must not make us ready.
-        intake.telemetry.waiting_for.update(map(_wait, range(intake.source.slots)))
 
     def list_parts(self) -> list[str]:
         """Every slot there is: Bytewax deals them out to workers."""
@@ -78,16 +80,14 @@ class Slots(FixedPartitionedSource[Keyed, bytes]):
         resume_state: bytes | None,
     ) -> StatefulSourcePartition[Keyed, bytes]:
         """Open a slot, where its snapshot left off."""
+        number = int(for_part.removeprefix("slot-"))
+        self._intake.telemetry.wait_for_slots([number])
         try:
-            return Slot(self._intake, int(for_part.removeprefix("slot-")), resume_state)
+            return Slot(self._intake, number, resume_state)
         except Exception as fault:  # noqa: BLE001 - told by `run`, when all slots have ended
             self._intake.faults.append(fault)
             self._intake.stop.set()
             return _Unopened(resume_state)
-
-
-def _wait(slot: int) -> str:
-    return f"slot {slot} to catch up"
 
 
 class _Unopened(StatefulSourcePartition[Keyed, bytes]):
@@ -129,12 +129,15 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         """Poll once. Gives every shard its rows and, when it has moved, the watermark."""
         if self._intake.stop.is_set() or self._is_over():
             raise StopIteration
+        self._intake.telemetry.polls += 1
         self._tell_durable()
         if self._is_too_far_ahead():
             self._resting = True  # and nobody is idle: what came since the last poll is not known
             return []
         polled = self._poll()
+        self._intake.reach(Failpoint.POLL)
         self._resting = not polled
+        spans = {records.partition: _span(records) for records in polled}
         contributions = [self._take_in(records) for records in polled]
         watermark_ms = self._watermark_ms()
         self._note_catching_up(watermark_ms)
@@ -142,7 +145,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if not contributions and watermark_ms == self._told_ms:
             return []
         self._told_ms = watermark_ms
-        return self._messages(contributions, watermark_ms)
+        return self._messages(contributions, spans, watermark_ms)
 
     def _is_too_far_ahead(self) -> bool:
         """Whether to wait for slower slots. The slowest never waits, so all move on."""
@@ -171,6 +174,9 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         state = self._states.setdefault(number, self._decoder.fresh())
         newest_ms = state.newest_ms
         decoded = self._decoder.decode(records, state)
+        if decoded.rejected and self._intake.dead_letters is not None:
+            places = self._decoder.place_at_fault
+            self._intake.dead_letters.take(records, decoded.rejected, places)
         if state.newest_ms > newest_ms:
             # Records that show no new time, garbage among them, would else hold the others back
             # for as long as they come.
@@ -180,9 +186,10 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         figures = self._intake.telemetry.partition(number)
         figures.counts.add(decoded.counts)
         figures.watermark_ms = decoded.watermark_ms
-        self._positions[number] = int(records.offsets[-1]) + 1
-        first = [ms for ms in (self._first_ms, contributions.earliest_ms) if ms is not None]
-        self._first_ms = min(first, default=None)
+        _, self._positions[number] = _span(records)
+        if contributions.visible_ms is not None:
+            first_ms, _ = contributions.visible_ms
+            self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
         return contributions
 
     def _watermark_ms(self) -> int:
@@ -211,28 +218,30 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
 
     def _note_catching_up(self, watermark_ms: int) -> None:
         telemetry = self._intake.telemetry
-        if _wait(self._number) in telemetry.waiting_for and all(
+        if telemetry.waits_for_slot(self._number) and all(
             map(self._reader.caught_up, self._reader.partitions())
         ):
-            telemetry.caught_up_ms[self._number] = (watermark_ms, self._newest_ms())
-            telemetry.waiting_for.discard(_wait(self._number))
+            telemetry.slot_caught_up(self._number, watermark_ms, self._newest_ms())
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────
 
-    def _messages(self, contributions: Sequence[Contributions], watermark_ms: int) -> list[Keyed]:
+    def _messages(
+        self, contributions: Sequence[Contributions], spans: Spans, watermark_ms: int
+    ) -> list[Keyed]:
         rows: dict[int, dict[int, dict[int, list[Rows]]]] = defaultdict(lambda: defaultdict(dict))
-        earliest = [c.earliest_ms for c in contributions if c.earliest_ms is not None]
         for contribution in contributions:
             for (level, shard), by_feed in contribution.rows.items():
                 for feed, piece in by_feed.items():
                     rows[shard][level].setdefault(feed, []).append(piece)
-        first_ms = min(earliest, default=None)
-        keyed: list[Keyed] = []
-        for shard in range(self._intake.deployment.shards):
-            # Any one shard may keep when we began to watch: the earliest of all is what counts.
-            since = first_ms if shard == 0 else None
-            delivery = Delivery(self._number, watermark_ms, _joined(rows[shard]), since)
-            keyed.append((shard_key(shard), delivery))
+        known = [each.visible_ms for each in contributions if each.visible_ms is not None]
+        visible_ms = (min(known)[0], max(last for _, last in known)) if known else None
+        keyed: list[Keyed] = [
+            (
+                shard_key(shard),
+                Delivery(self._number, watermark_ms, spans, visible_ms, _joined(rows[shard])),
+            )
+            for shard in range(self._intake.deployment.shards)
+        ]
         watermark = Watermark(self._number, watermark_ms, self._newest_ms(), self._first_ms)
         keyed.append((CLOCK_KEY, watermark))
         return keyed
@@ -245,6 +254,8 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
 
     def snapshot(self) -> bytes:
         """Where to go on, and what decode remembers, partition by partition."""
+        if self._intake.dead_letters is not None:
+            self._intake.dead_letters.settle()
         self._saved_positions.append({**self._positions})
         arrays = {
             f"{number}/{name}": array
@@ -256,7 +267,9 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         figures = self._intake.telemetry.partition
         idle = [number for number in self._reader.partitions() if figures(number).idle]
         facts = {"positions": positions, "first_ms": self._first_ms, "idle": idle}
-        return pack(arrays, facts)
+        saved = pack(arrays, facts)
+        self._intake.reach(Failpoint.SLOT_SNAPSHOT)
+        return saved
 
     def _load(self, saved: bytes) -> None:
         arrays, facts = unpack(saved)
@@ -264,6 +277,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         # What was idle stays so until it is heard of: it holds nobody back after a restart.
         self._heard_s = dict.fromkeys(facts["idle"], -math.inf)
         self._positions = {int(number): at for number, at in facts["positions"].items()}
+        self._intake.reach(Failpoint.RESTORE)
         saved_states: dict[int, Arrays] = defaultdict(dict)
         for name, array in arrays.items():
             partition, _, rest = name.partition("/")
@@ -277,11 +291,16 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if len(self._saved_positions) > 1:
             *_, before, _last = self._saved_positions
             del self._saved_positions[:-1]
+            self._intake.reach(Failpoint.COMMIT)
             self._reader.durable(before)
 
     def close(self) -> None:
         """Let go of the reader."""
         self._reader.close()
+
+
+def _span(records: Records) -> tuple[int, int]:
+    return int(records.offsets[0]), int(records.offsets[-1]) + 1
 
 
 def _joined(by_level: dict[int, dict[int, list[Rows]]]) -> dict[int, dict[int, Rows]]:

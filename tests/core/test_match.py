@@ -170,7 +170,7 @@ def test_higher_levels_have_their_rows_apart():
 def test_an_empty_batch_gives_nothing():
     """No rows, no counts, and nothing was first seen."""
     found = matched([])
-    assert (found.rows, found.earliest_ms, found.counts.matched) == ({}, None, 0)
+    assert (found.rows, found.visible_ms, found.counts.matched) == ({}, None, 0)
 
 
 # ── counts ───────────────────────────────────────────────────────────────────────────────────────
@@ -186,8 +186,8 @@ def test_records_that_are_no_event_in_the_end_are_filtered():
 def test_the_earliest_moment_is_that_of_matched_records():
     """What was filtered does not start the watch."""
     values = [record("order_paid", LATE_MS, app="shop"), record(at_ms=AT_MS + 5), record()]
-    assert matched(values).earliest_ms == AT_MS
-    assert matched(values[:1]).earliest_ms is None
+    assert matched(values).visible_ms == (AT_MS, AT_MS + 5)
+    assert matched(values[:1]).visible_ms is None
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""A run over a stream of the deep product that ends with its process; see `test_killed.py`.
+"""A run over a stream of the deep product that ends with its process.
 
-    python -m tests.engine.killed_process STORE OUT SEED LUCK POLLS [quiet]
+    python -m tests.engine.killed_process STORE OUT SEED LUCK POLLS [quiet] [unclean]
 
-The process dies at a poll, as with `kill -9`: nothing is flushed, closed or saved. In a quiet run
-there is nothing to read. Every tick is written to the end of OUT before that, as Python shows it.
+The process dies at a poll, as with `kill -9`: nothing is flushed, closed or saved. In a `quiet` run
+there is nothing to read; an `unclean` one leaves in the store what an earlier crash left there.
+Every tick is written to the end of OUT before that, as Python shows it.
 """
 
 import os
@@ -12,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from pipeline.core.publish import Tick
+from pipeline.engine.recovery import Store
 from tests.engine.both_engines import bytewax
 from tests.engine.deep_product import DEPLOYMENT, PLAN, stream
 from tests.engine.memory_source import MemorySource
@@ -34,10 +36,12 @@ class _Lines(list[Tick]):
         os.write(self._out, f"{tick!r}\n".encode())
 
 
-def main(store: str, out: str, seed: str, luck: str, polls: str, quiet: str = "") -> None:
+def main(store: str, out: str, seed: str, luck: str, polls: str, *how: str) -> None:
     """Run until the process dies."""
     source = MemorySource(stream(int(seed), number=NUMBER), slots=2, live=True, luck=int(luck))
-    source.held_back = set(source.logs) if quiet else set()
+    source.held_back = set(source.logs) if "quiet" in how else set()
+    if "unclean" in how:
+        Store._drop_unfinished = lambda *_: None  # type: ignore[method-assign]
     polled = count()
 
     def die(_: int) -> None:

@@ -1,12 +1,8 @@
 """Killed at any point, the engine goes on as if it had not been."""
 
-import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from random import Random
-from threading import Event
 
 import pytest
 
@@ -37,8 +33,8 @@ def expected(records):
 def killed(tmp_path):
     """Runs a process until it dies at that poll."""
 
-    def run(luck, polls, *quiet):
-        given = [tmp_path / "store", tmp_path / "ticks", SEED, luck, polls, *quiet]
+    def run(luck, polls):
+        given = [tmp_path / "store", tmp_path / "ticks", SEED, luck, polls]
         command = [sys.executable, "-m", "tests.engine.killed_process", *map(str, given)]
         assert subprocess.run(command, timeout=TIMEOUT_S, check=False).returncode == DIED
 
@@ -49,11 +45,11 @@ def killed(tmp_path):
 def to_the_end(tmp_path, records):
     """Runs over the rest in this process; gives all ticks that were ever published."""
 
-    def run(**changes):
+    def run():
         source = MemorySource(records, slots=2, live=True, luck=99)
         running = {"store": tmp_path / "store", "store_parts": STORE_PARTS, "poll_records": 25}
         stop = until_exhausted(source)
-        published = bytewax(PLAN, DEPLOYMENT, source, stop=stop, **running, **changes)
+        published = bytewax(PLAN, DEPLOYMENT, source, stop=stop, **running)
         before = tmp_path / "ticks"
         lines = before.read_text(encoding="utf-8").splitlines() if before.exists() else []
         return [*lines, *map(repr, published)]
@@ -74,39 +70,3 @@ def test_what_was_read_counts_once_wherever_the_process_dies(killed, to_the_end,
     for run in range(5):
         killed(run, luck.randint(2, 30))
     assert_exactly_once(expected, to_the_end())
-
-
-def test_two_crashes_in_a_row_count_nothing_twice(killed, to_the_end, expected, tmp_path, records):
-    """What the first left of an unfinished epoch is gone, though nothing new was saved over it.
-
-    A regression: Bytewax resumes from before such snapshots and keeps them, and a quiet run that
-    dies too makes them look finished.
-    """
-    source = MemorySource(records, slots=2, live=True, luck=1)
-    stop = Event()
-    source.on_poll = lambda _: stop.set() if sum(source.handed_out.values()) > 150 else None
-    store = {"store": tmp_path / "store", "store_parts": STORE_PARTS, "poll_records": 25}
-    bytewax(PLAN, DEPLOYMENT, source, stop=stop, **store)
-    shutil.copytree(tmp_path / "store", tmp_path / "before")
-    to_the_end()
-    leave_unfinished(tmp_path / "store", tmp_path / "before")
-    killed(1, 40, "quiet")
-    assert_exactly_once(expected, to_the_end())
-
-
-def leave_unfinished(later, store):
-    """Put a store in the place of a later one, with the later one's snapshots of its shards.
-
-    That is what dying between the snapshots of an epoch and its end leaves.
-    """
-    unfinished = 0
-    for part in (store / "parts").glob("part-*.sqlite3"):
-        with closing(sqlite3.connect(part)) as database, database:
-            database.execute("ATTACH ? AS later", (str(later / "parts" / part.name),))
-            unfinished += database.execute(
-                "INSERT INTO snaps SELECT * FROM later.snaps WHERE step_id LIKE '%roll%' AND "
-                "snap_epoch > (SELECT max(snap_epoch) FROM snaps)"
-            ).rowcount
-    assert unfinished == PLAN.levels * DEPLOYMENT.shards
-    shutil.rmtree(later)
-    store.rename(later)

@@ -32,8 +32,7 @@ class Rolled:
         piece = records(values, partition=partition, ingested_ms=ingested_ms)
         found = self.matcher.match(self.decoder.decode(piece, state).batch)
         for (level, shard), rows in found.rows.items():
-            self.levels[level][shard].queue(rows)
-        self.levels[0][partition % self.shards].queue({}, found.earliest_ms)
+            self.levels[level][shard].queue(rows, found.visible_ms)
 
     def settle(self, before_ms):
         """Apply early what the next tick will see."""
@@ -76,9 +75,12 @@ class Rolled:
 
     def restart(self):
         """All shards saved, and others loaded in their place."""
-        saved = [[shard.dump({"level": n}) for shard in each] for n, each in enumerate(self.levels)]
+        saved = [
+            [shard.dump({"level": n}, {}) for shard in each] for n, each in enumerate(self.levels)
+        ]
         self.levels = self.fresh()
         for number, (level, packed) in enumerate(zip(self.levels, saved, strict=True)):
             for shard, each in zip(level, packed, strict=True):
-                facts = shard.load(each)
+                facts, sent = shard.load(each)
                 assert facts["level"] == number
+                assert not sent

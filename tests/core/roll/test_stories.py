@@ -237,7 +237,7 @@ def test_changes_of_a_later_tick_wait_for_it():
     shard.evaluate(10)
     assert [tally.at_least(2).any(), tally.at_least(3).any()] == [True, False]
     again = Shard(SUITE, 1)
-    again.load(shard.dump({}))
+    again.load(shard.dump({}, {}))
     for each in (shard, again):
         each.evaluate(20)
         assert each.tables["user"].memories[2].at_least(3).tolist() == [True]
@@ -245,6 +245,6 @@ def test_changes_of_a_later_tick_wait_for_it():
 
 def test_a_damaged_dump_is_not_loaded():
     """What was not saved by a shard is refused."""
-    packed = Shard(SUITE, 0).dump({})
+    packed = Shard(SUITE, 0).dump({}, {})
     with pytest.raises(UnreadableSnapshot):
         Shard(SUITE, 0).load(packed[:-1])
