@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated
 
 import structlog
 import typer
-from xxhash import xxh3_64_intdigest
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import plan_at
-from pipeline.cli.service import EngineThread, serve, stopped_by_signals
-from pipeline.core.deployment import Deployment
+from pipeline.cli.service import EngineThread, serve, serve_telemetry, stopped_by_signals
+from pipeline.cli.start import (
+    check_reachable,
+    deployment_of,
+    running_of,
+    source_of,
+    tell,
+    topics_of,
+    warn_of_failpoint,
+)
+from pipeline.cli.supervise import supervise
+from pipeline.cli.supervised import Supervised, supervisor_link
+from pipeline.cli.wall_clock import wait_beside_the_clock
 from pipeline.core.plan import Plan
-from pipeline.core.snapshot import UnreadableSnapshot
-from pipeline.edges import kafka_client
-from pipeline.edges.faults import DataLossError, UnreachableError
+from pipeline.core.publish import Tick
+from pipeline.edges.dead_letters import DeadLetters
 from pipeline.edges.kafka import KafkaSource
 from pipeline.edges.logging import configure
 from pipeline.edges.newest import Newest
 from pipeline.engine import runtime
-from pipeline.engine.recovery import StoreRefused
-from pipeline.engine.source import Source
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.telemetry import Telemetry
-
-# After the request to stop: a last snapshot of the largest state takes a few seconds.
-STOP_WITHIN_S: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -51,6 +58,9 @@ def run(
     tick: Annotated[str | None, typer.Option(help="How often readings are made, as 5s.")] = None,
     host: Annotated[str | None, typer.Option(help="Where to serve HTTP.")] = None,
     port: Annotated[int | None, typer.Option(help="On which port; 0 picks a free one.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Over how many processes the work is spread.")
+    ] = None,
 ) -> None:
     """Compute a product's tree from its Kafka topics, and serve it to Prometheus."""
     plan = plan_at(definitions)
@@ -61,105 +71,102 @@ def run(
         "time.tick": tick,
         "http.host": host,
         "http.port": port,
+        "engine.processes": processes,
     }
     try:
         chosen = load(settings, flags=flags)
     except SettingsError as refused:
         leave(Exit.USAGE, str(refused))
     configure(chosen.log, chosen.secrets())
+    link = supervisor_link()
+    if link is not None:
+        _run_supervised(plan, chosen, Supervised(link))
+        return
     for warning in chosen.warnings():
         log.warning(warning)
-    _run(plan, chosen)
+    warn_of_failpoint()
+    if chosen.engine.processes > 1:
+        supervise(plan, chosen)
+    else:
+        _run(plan, chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be done by this process, and what it reports to."""
+
+    plan: Plan
+    settings: Settings
+    source: KafkaSource
+    telemetry: Telemetry
+    stop: threading.Event
+    place: runtime.Place | None = None
 
 
 def _run(plan: Plan, settings: Settings) -> None:
-    topics = settings.kafka.topics or plan.topics
+    """Do all the work in this process."""
+    check_reachable(plan, settings)
     telemetry = Telemetry()
-    log.info("connecting", kafka=settings.kafka.bootstrap, topics=list(topics))
-    try:
-        kafka_client.check_reachable(settings.kafka, topics)
-    except SettingsError as refused:  # librdkafka knows properties that we do not
-        leave(Exit.USAGE, str(refused))
-    except UnreachableError as fault:
-        leave(Exit.UNREACHABLE, str(fault))
-    source = KafkaSource(settings.kafka, topics, telemetry)
-    deployment = deployment_of(settings)
-    newest = Newest(plan, lambda at_ms: telemetry.shows(at_ms, deployment.tick_ms))
+    source = source_of(plan, settings, telemetry)
+    newest = Newest(plan, lambda at_ms: telemetry.shows(at_ms, settings.time.tick_ms))
     server = serve(settings.http, newest, telemetry, source.partition_name)
-    log.info("serving", url=server.url, product=plan.product, topics=list(topics))
+    topics = list(topics_of(plan, settings))
+    log.info("serving", url=server.url, product=plan.product, topics=topics)
     try:
-        _until_stopped(plan, deployment, source, newest, telemetry, settings)
+        _until_stopped(_Job(plan, settings, source, telemetry, threading.Event()), newest.publish)
+    finally:
+        server.close()
+    log.info("stopped", consumed=telemetry.totals().consumed, ticks=telemetry.ticks)
+
+
+def _run_supervised(plan: Plan, settings: Settings, supervised: Supervised) -> None:
+    """Do the share of the work that our supervisor has given us."""
+    telemetry, stop = Telemetry(), threading.Event()
+    source = source_of(plan, settings, telemetry)
+    running = running_of(settings)
+    found = runtime.agreement(plan, deployment_of(settings), source.slots, running)
+    place = supervised.place(found)
+    http = supervised.http(settings.http)
+    server = serve_telemetry(http, telemetry, source.partition_name)
+    log.info("serving telemetry", process=place.process, url=server.url)
+    try:
+        with supervised.reporting(telemetry, stop):
+            _until_stopped(_Job(plan, settings, source, telemetry, stop, place), supervised.publish)
     finally:
         server.close()
 
 
-def deployment_of(settings: Settings) -> Deployment:
-    """What of the settings decides numbers."""
-    return Deployment(
-        tick_ms=settings.time.tick_ms,
-        lateness_ms=settings.time.lateness_ms,
-        future_max_ms=settings.time.future_max_ms,
-        dedup_horizon_ms=settings.time.dedup_horizon_ms,
-        shards=settings.engine.shards,
-        salt=xxh3_64_intdigest(settings.salt.get_secret_value().encode()),
-    )
+def _dead_letters(
+    plan: Plan, settings: Settings, source: KafkaSource, telemetry: Telemetry
+) -> AbstractContextManager[DeadLetters | None]:
+    if settings.dead_letters.topic is None:
+        return nullcontext()
+    return DeadLetters(settings, plan.product, source.partition_name, telemetry)
 
 
-def _until_stopped(
-    plan: Plan,
-    deployment: Deployment,
-    source: Source,
-    newest: Newest,
-    telemetry: Telemetry,
-    settings: Settings,
-) -> None:
-    stop = threading.Event()
+def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
+    settings, telemetry, stop = job.settings, job.telemetry, job.stop
 
     def work() -> None:
         runtime.run(
-            plan,
-            deployment,
-            source,
-            newest.publish,
+            job.plan,
+            deployment_of(settings),
+            job.source,
+            publish,
             telemetry=telemetry,
             stop=stop,
-            running=_running(settings),
+            running=replace(running_of(settings), dead_letters=letters, place=job.place),
         )
 
-    with stopped_by_signals(stop):
+    with (
+        _dead_letters(job.plan, settings, job.source, telemetry) as letters,
+        stopped_by_signals(stop, at_once=job.place is None),
+    ):
         engine = EngineThread(work, stop)
-        stop.wait()
+        wait_beside_the_clock(stop)
         log.info("stopping")
-        if not engine.ended_within(STOP_WITHIN_S):
+        if not engine.ended_within(settings.engine.stop_within_ms / 1000):
             log.error("the engine does not stop; what came after the last snapshot is read again")
             os._exit(Exit.OURS)
     if engine.fault is not None:
-        _tell(engine.fault)
-    log.info("stopped", consumed=telemetry.totals().consumed, ticks=telemetry.ticks)
-
-
-def _running(settings: Settings) -> runtime.Running:
-    return runtime.Running(
-        store=settings.engine.state_directory,
-        topics=settings.kafka.topics,
-        store_parts=settings.engine.recovery_parts,
-        epoch_s=settings.engine.epoch_interval_ms / 1000,
-        idle_after_s=settings.time.idle_after_ms / 1000,
-        poll_records=settings.engine.batch_records,
-    )
-
-
-_EXITS: Final[dict[type[BaseException], Exit]] = {
-    DataLossError: Exit.DATA_LOSS,
-    UnreachableError: Exit.UNREACHABLE,
-    StoreRefused: Exit.STATE_UNUSABLE,
-    UnreadableSnapshot: Exit.STATE_UNUSABLE,
-}
-
-
-def _tell(fault: BaseException) -> NoReturn:
-    for kind, code in _EXITS.items():
-        if isinstance(fault, kind):
-            leave(code, str(fault))
-    log.error("the engine failed", exc_info=fault)
-    raise typer.Exit(Exit.OURS)
+        tell(engine.fault)

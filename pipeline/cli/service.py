@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Final
@@ -13,12 +13,25 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from pipeline.cli.exits import Exit, leave
-from pipeline.edges.http import HttpServer, application, standard_routes
+from pipeline.edges.http import (
+    HttpServer,
+    Route,
+    application,
+    standard_routes,
+    telemetry_routes,
+)
 from pipeline.edges.newest import Newest
-from pipeline.edges.prometheus import MetricsCollector, TelemetryCollector
+from pipeline.edges.prometheus import (
+    MetricsCollector,
+    Names,
+    ProcessesCollector,
+    StandingCollector,
+    TelemetryCollector,
+)
 from pipeline.settings import HttpSettings
-from pipeline.telemetry import Telemetry
+from pipeline.telemetry import ProcessFigures, Telemetry
 
+_VERSION: Final = version("northstar")
 _ASKED_TO_STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -26,18 +39,44 @@ def serve(
     settings: HttpSettings,
     newest: Newest,
     telemetry: Telemetry,
-    partition_name: Callable[[int], tuple[str, str]],
+    partition_name: Names,
 ) -> HttpServer:
     """Serve metrics, health and readings. Exits where the address cannot be listened on."""
     registry = CollectorRegistry()
     registry.register(MetricsCollector(newest))
     registry.register(
-        TelemetryCollector(
-            telemetry, version("northstar"), partition_name, lambda: newest.tick is not None
-        )
+        TelemetryCollector(telemetry, _VERSION, partition_name, lambda: newest.tick is not None)
     )
+    return _listening(settings, standard_routes(newest, telemetry, registry))
+
+
+def serve_processes(
+    settings: HttpSettings, newest: Newest, gate: Telemetry, figures: ProcessFigures
+) -> HttpServer:
+    """The same for a supervisor, whose processes serve the engine's telemetry themselves."""
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(newest))
+    registry.register(StandingCollector(_VERSION, lambda: newest.tick is not None))
+    registry.register(ProcessesCollector(figures))
+    return _listening(settings, standard_routes(newest, gate, registry))
+
+
+def serve_telemetry(
+    settings: HttpSettings, telemetry: Telemetry, partition_name: Names
+) -> HttpServer:
+    """Serve what one of several processes knows of itself; it is ready when its slots are."""
+
+    def is_ready() -> bool:
+        return bool(telemetry.slot_watermarks) and not telemetry.waiting_for
+
+    registry = CollectorRegistry()
+    registry.register(TelemetryCollector(telemetry, _VERSION, partition_name, is_ready))
+    return _listening(settings, telemetry_routes(registry))
+
+
+def _listening(settings: HttpSettings, routes: Mapping[str, Route]) -> HttpServer:
     try:
-        return HttpServer(settings, application(standard_routes(newest, telemetry, registry)))
+        return HttpServer(settings, application(routes))
     except OSError as taken:
         where = f"{settings.host}:{settings.port}"
         leave(
@@ -76,12 +115,15 @@ class EngineThread:
 
 
 @contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks for an end in order; a second one ends us on the spot."""
+def stopped_by_signals(stop: threading.Event, *, at_once: bool = True) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks for an end in order; a second one ends us on the spot.
+
+    Unless it is not to do so `at_once`: what a supervisor asks, others may have asked before.
+    """
     before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP}
 
     def ask(number: int, _: object) -> None:
-        if stop.is_set():
+        if stop.is_set() and at_once:
             os._exit(128 + number)  # in order is not possible: the engine's thread is at work
         stop.set()
 

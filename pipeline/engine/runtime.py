@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+import msgspec
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
 from pipeline.core.clock import CATCH_UP_TICKS
 from pipeline.core.deployment import Deployment
+from pipeline.core.known import Known
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
+from pipeline.core.snapshot import digest
 from pipeline.engine.dataflow import build
+from pipeline.engine.failpoints import Reach, nowhere
 from pipeline.engine.operators import Steps
-from pipeline.engine.recovery import Store, manifest_of
+from pipeline.engine.recovery import (
+    Manifest,
+    Store,
+    known_in,
+    manifest_of,
+    recovery_config,
+    written,
+)
 from pipeline.engine.slots import POLL_RECORDS, Intake
-from pipeline.engine.source import Source
+from pipeline.engine.source import DeadLetters, Source
 from pipeline.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of this process among those of a run: its number, and where each one listens.
+
+    Their supervisor has opened the store for all of them.
+    """
+
+    process: int
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +54,8 @@ class Running:
     `topics` are those that are really read, None where they are the definition's.
 
     `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
-    is made. `epoch_s` is how often it is
-    saved, and how much is read again after a crash.
+    is made. `epoch_s` is how often it is saved, and how much is read again after a crash.
+    `place` is None where this process does all the work.
     """
 
     store: Path | None = None
@@ -41,6 +66,9 @@ class Running:
     poll_records: int = POLL_RECORDS
     workers: int = 1
     catch_up_ticks: int = CATCH_UP_TICKS
+    place: Place | None = None
+    dead_letters: DeadLetters | None = None
+    reach: Reach = nowhere
 
 
 def run(  # noqa: PLR0913 - the composition root's own list of parts
@@ -63,25 +91,78 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     """
     running = running or Running()
     intake = Intake(
-        plan, deployment, source, telemetry, stop, running.idle_after_s, running.poll_records
+        plan,
+        deployment,
+        source,
+        telemetry,
+        stop,
+        running.idle_after_s,
+        running.poll_records,
+        dead_letters=running.dead_letters,
+        reach=running.reach,
     )
-    steps = Steps(plan, deployment, source.slots, telemetry, running.catch_up_ticks)
-    flow = build(intake, steps, publish)
-    epoch = timedelta(seconds=running.epoch_s)
-    store = None
-    if running.store is not None:
-        parts, topics = running.store_parts, running.topics
-        manifest = manifest_of(plan, deployment, source.slots, parts, topics)
-        store = Store(running.store, manifest)
-    try:
+
+    def flow(known: Known) -> Dataflow:
+        steps = Steps(
+            plan,
+            deployment,
+            source.slots,
+            telemetry,
+            running.catch_up_ticks,
+            known,
+            running.reach,
+        )
+        return build(intake, steps, publish)
+
+    if running.place is None:
+        # All of them, before the first is open: one that is quick must not make us ready.
+        telemetry.wait_for_slots(range(source.slots))
+        store = open_store(plan, deployment, source.slots, running)
+        try:
+            if store is None:
+                _work(flow(Known()), running, None)
+            else:
+                _work(flow(store.known), running, store.config())
+        finally:
+            if store is not None:
+                store.close()
+    elif running.store is None:
+        _work(flow(Known()), running, None)
+    else:
+        _work(flow(known_in(running.store)), running, recovery_config(running.store))
+    if intake.faults:
+        raise intake.faults[0]
+
+
+def _work(flow: Dataflow, running: Running, recovery: RecoveryConfig | None) -> None:
+    place = running.place
+    with nullcontext() if running.store is None else written(running.store):
         cli_main(
             flow,
             workers_per_process=running.workers,
-            epoch_interval=epoch,
-            recovery_config=None if store is None else store.config(),
+            process_id=None if place is None else place.process,
+            addresses=None if place is None else list(place.addresses),
+            epoch_interval=timedelta(seconds=running.epoch_s),
+            recovery_config=recovery,
         )
-    finally:
-        if store is not None:
-            store.close()
-    if intake.faults:
-        raise intake.faults[0]
+
+
+def open_store(plan: Plan, deployment: Deployment, slots: int, running: Running) -> Store | None:
+    """Open the store, made ready for a start; None where nothing is saved.
+
+    Raises:
+        StoreRefused: The saved state cannot be used.
+    """
+    if running.store is None:
+        return None
+    return Store(running.store, _manifest(plan, deployment, slots, running), plan)
+
+
+def agreement(plan: Plan, deployment: Deployment, slots: int, running: Running) -> str:
+    """What all processes of a run must have alike, as a digest."""
+    manifest = _manifest(plan, deployment, slots, running)
+    return digest(msgspec.json.encode([asdict(manifest), plan.fingerprint, asdict(deployment)]))
+
+
+def _manifest(plan: Plan, deployment: Deployment, slots: int, running: Running) -> Manifest:
+    return manifest_of(plan, deployment, slots, running.store_parts, running.topics)

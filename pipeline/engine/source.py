@@ -7,10 +7,11 @@ because partitions may come while it runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from pipeline.core.records import Records
+from pipeline.core.expression import Path
+from pipeline.core.records import Reason, Records, Rejected
 
 
 class SlotReader(Protocol):
@@ -42,6 +43,21 @@ class SlotReader(Protocol):
 
     def close(self) -> None:
         """Let go of what is held."""
+
+
+class DeadLetters(Protocol):
+    """A place that rejected records go to. Shared between threads."""
+
+    def take(
+        self,
+        records: Records,
+        rejected: Rejected,
+        place_at_fault: Callable[[bytes | None, Reason], Path | None],
+    ) -> None:
+        """Take in what was rejected of a poll, without waiting."""
+
+    def settle(self) -> None:
+        """Called before a snapshot: wait, for a second at most, until what was taken is kept."""
 
 
 class Source(Protocol):
