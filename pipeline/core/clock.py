@@ -102,8 +102,12 @@ class Clock:
             "watermarks": [*self._watermarks],
             "newest": [self._newest_ms],
             "first": [self._first_ms],
-            "last": [] if self._last_ms is None else [self._last_ms],
+            "last": self.last(),
         }
+
+    def last(self) -> list[int]:
+        """The newest tick that came due, if one has."""
+        return [] if self._last_ms is None else [self._last_ms]
 
     def load(self, facts: dict[str, list[int]]) -> None:
         """Take the place of a fresh clock with what `dump` gave."""

@@ -64,14 +64,35 @@ def _add(left: Partial, right: Partial) -> Partial:
     )
 
 
-def compose(plan: Plan, whole: Partial, tick_ms: int) -> tuple[Reading, ...]:
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Every term of a plan at a tick; `since_ms` is from when on each is known."""
+
+    plan: Plan
+    partial: Partial
+    tick_ms: int
+    since_ms: Sequence[int]
+
+    def coverage(self, term: int) -> float:
+        """The share of a term's windows that was watched for it."""
+        earliest_ms = self.partial.earliest_ms
+        if earliest_ms is not None and self.since_ms:
+            earliest_ms = max(earliest_ms, self.since_ms[term])
+        return coverage(self.plan.terms[term].windows, self.tick_ms, earliest_ms)
+
+
+def compose(
+    plan: Plan, whole: Partial, tick_ms: int, since_ms: Sequence[int] = ()
+) -> tuple[Reading, ...]:
     """Readings of every metric of the plan, in plan order.
 
-    `whole` holds every term of the plan, over all shards and levels.
+    `whole` holds every term of the plan, over all shards and levels. `since_ms` says from when on
+    each term is known, and is empty where all are since the first event.
     """
+    terms = _Whole(plan, whole, tick_ms, since_ms)
     readings: list[Reading] = []
     for metric in plan.metrics:
-        readings.append(_reading(plan, metric, whole, tick_ms, readings))
+        readings.append(_reading(metric, terms, readings))
     return tuple(readings)
 
 
@@ -87,13 +108,11 @@ class _Known:
     denominator_samples: int | None = None
 
 
-def _reading(
-    plan: Plan, metric: Metric, whole: Partial, tick_ms: int, readings: list[Reading]
-) -> Reading:
-    known = _evaluate(metric.value, plan, whole, tick_ms, readings)
+def _reading(metric: Metric, terms: _Whole, readings: list[Reading]) -> Reading:
+    known = _evaluate(metric.value, terms, readings)
     residual = None
     if metric.formula is not None:
-        expected = _evaluate(metric.formula, plan, whole, tick_ms, readings).value
+        expected = _evaluate(metric.formula, terms, readings).value
         if known.value is not None and expected is not None:
             residual = float(known.value - expected)
     return Reading(
@@ -106,18 +125,16 @@ def _reading(
     )
 
 
-def _evaluate(
-    formula: Formula, plan: Plan, whole: Partial, tick_ms: int, readings: list[Reading]
-) -> _Known:
+def _evaluate(formula: Formula, terms: _Whole, readings: list[Reading]) -> _Known:
     if isinstance(formula, Constant):
         return _Known(formula.value, None, 1.0)
     if isinstance(formula, OfMetric):
         of = readings[formula.metric]
         return _Known(of.value, of.samples, of.coverage)
     if isinstance(formula, OfTerm):
-        return _term(formula, plan, whole, tick_ms)
-    left = _evaluate(formula.left, plan, whole, tick_ms, readings)
-    right = _evaluate(formula.right, plan, whole, tick_ms, readings)
+        return _term(formula, terms)
+    left = _evaluate(formula.left, terms, readings)
+    right = _evaluate(formula.right, terms, readings)
     return _calculate(formula, left, right)
 
 
@@ -125,12 +142,12 @@ def _first_known(*samples: int | None) -> int:
     return next((each for each in samples if each is not None), 0)
 
 
-def _term(leaf: OfTerm, plan: Plan, whole: Partial, tick_ms: int) -> _Known:
-    count = whole.counts[leaf.term]
-    covered = coverage(plan.terms[leaf.term].windows, tick_ms, whole.earliest_ms)
+def _term(leaf: OfTerm, terms: _Whole) -> _Known:
+    count = terms.partial.counts[leaf.term]
+    covered = terms.coverage(leaf.term)
     if leaf.part is TermPart.COUNT:
         return _Known(count, count, covered)
-    total = whole.micros[leaf.term] / MICROS
+    total = terms.partial.micros[leaf.term] / MICROS
     if leaf.part is TermPart.SUM:
         return _Known(total, count, covered)
     return _Known(_divide(total, count), count, covered, total, count)

@@ -8,7 +8,8 @@ A plan is read from left to right, like the data:
     columns ─▶ events ─▶ feeds ─▶ memories ─▶ sets, terms ─▶ metrics
     (decode)   (match)   (match)  (roll)      (roll)         (compose, judge)
 
-Things refer to each other by index into the plan's tuples.
+Things refer to each other by index into the plan's tuples. Each `identity` is a digest that stays
+the same when the definition changes elsewhere (`spec/identities.py`); plans made by hand have none.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Event:
     values: tuple[Value, ...]
     where: Expression | None  # over `At` leaves
     retention_ms: int | None  # None: never too old, because it teaches an attribute
+    identity: str = ""  # of all that is said of it
 
 
 # ── match and roll: what is remembered ───────────────────────────────────────────────────────────
@@ -96,13 +98,15 @@ class Feed:
     `others` and `values` name the columns that travel along.
     """
 
-    key: str  # stable over restarts and unrelated edits of the definition
+    key: str  # for people
     level: int
     event: int
     where: Expression | None  # over `Named` leaves
     entity: str | None
     others: tuple[str, ...]
     values: tuple[str, ...]
+    identity: str = ""  # of its rows, whatever travels along
+    column_identities: tuple[str, ...] = ()  # of `others`, then of `values`
 
 
 class MemoryKind(StrEnum):
@@ -133,7 +137,7 @@ class Memory:
     Memories without a window serve any number of trailing ones.
     """
 
-    key: str  # stable over restarts and unrelated edits of the definition
+    key: str  # for people
     kind: MemoryKind
     level: int
     entity: str | None
@@ -142,6 +146,7 @@ class Memory:
     window: Window | None
     k: int
     reach_ms: int | None
+    identity: str = ""  # of what it remembers: its saved state is found by it
 
 
 # ── sets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -207,6 +212,7 @@ class EntitySet:
     when: Condition
     roll_ups: tuple[RollUp, ...]
     windows: tuple[Window, ...]  # its own and those of the sets it counts, for coverage
+    identity: str = ""  # of its condition, and of all that this looks at
 
 
 # ── compose: terms and metrics ───────────────────────────────────────────────────────────────────
@@ -365,6 +371,7 @@ class Metric:
     formula: Formula | None
     inputs: tuple[Edge, ...]
     guard: Guard | None
+    identity: str = ""  # of all that its value is made of
 
 
 # ── the whole ────────────────────────────────────────────────────────────────────────────────────

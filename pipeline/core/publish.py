@@ -6,7 +6,7 @@ same events. Edges turn it into gauges, records and lines; none of them computes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,9 +25,14 @@ class Tick:
     verdicts: tuple[Verdict, ...]
 
 
-def tick(plan: Plan, whole: Partial, history: History, at_ms: int) -> Tick:
-    """Make a tick of what all shards of all levels came to; `history` moves on."""
-    readings = compose(plan, whole, at_ms)
+def tick(
+    plan: Plan, whole: Partial, history: History, at_ms: int, since_ms: Sequence[int] = ()
+) -> Tick:
+    """Make a tick of what all shards of all levels came to; `history` moves on.
+
+    `since_ms` says from when on each term is known, and is empty where all are.
+    """
+    readings = compose(plan, whole, at_ms, since_ms)
     return Tick(at_ms, readings, judge(plan, readings, history, at_ms))
 
 

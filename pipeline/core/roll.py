@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pipeline.core import memories, plan as plans
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.key_index import KeyIndex
-from pipeline.core.match import Rows, joined
+from pipeline.core.known import Known
+from pipeline.core.match import Rows
 from pipeline.core.memories.attribute import Attribute
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
@@ -28,12 +29,14 @@ from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
+from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import ENTITY_ITSELF, Plan
 from pipeline.core.snapshot import Arrays, pack, unpack
+from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.table import Table
 from pipeline.core.windows import Calendar, Window
 
-_NO_PLACES: Final = np.empty(0, np.int64)
+_NO_ROWS: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,9 @@ class Changes:
 
     keys: NDArray[np.uint64]
     deltas: NDArray[np.int64]
+
+
+TickChanges = dict[int, Changes]  # of one tick, by tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,13 @@ class Partial:
 
 
 class Shard:
-    """One shard of one level."""
+    """One shard of one level. `known` says what of saved state is to be found again."""
 
-    def __init__(self, plan: Plan, level: int) -> None:
+    def __init__(self, plan: Plan, level: int, known: Known | None = None) -> None:
         self._plan = plan
         self._level = level
-        self._queue: dict[int, list[Rows]] = defaultdict(list)
+        self._names = StoredNames(plan, known or Known())
+        self._pending = Pending()
         self._changes: dict[int, dict[int, list[Changes]]] = defaultdict(dict)
         self._earliest_ms: int | None = None
         self.tables: dict[str, Table] = {}
@@ -91,13 +98,16 @@ class Shard:
 
     # ── taking in ────────────────────────────────────────────────────────────────────────────────
 
-    def queue(self, rows: Mapping[int, Rows], earliest_ms: int | None = None) -> None:
-        """Take in rows by feed; they wait for the tick that may see them."""
+    def queue(self, rows: Mapping[int, Rows], visible_ms: Span | None = None) -> None:
+        """Take in rows by feed; they wait for the tick that may see them.
+
+        `visible_ms` is when the first and the last of the poll that they are of becomes visible.
+        """
         for feed, piece in rows.items():
-            self._queue[feed].append(piece)
-        if earliest_ms is not None:
-            known = self._earliest_ms
-            self._earliest_ms = earliest_ms if known is None else min(known, earliest_ms)
+            self._pending.put(feed, piece.without_places(), visible_ms)
+        if visible_ms is not None:
+            known = visible_ms[0] if self._earliest_ms is None else self._earliest_ms
+            self._earliest_ms = min(known, visible_ms[0])
 
     def queue_changes(self, tick_ms: int, changes: Mapping[int, Changes]) -> None:
         """Take in what a lower level's members changed at a tick, by tally."""
@@ -107,26 +117,16 @@ class Shard:
     @property
     def waiting(self) -> int:
         """How many rows wait for their tick."""
-        return sum(len(piece) for pieces in self._queue.values() for piece in pieces)
+        return len(self._pending)
 
     def settle(self, before_ms: int) -> None:
         """Apply the rows visible before a moment, which is no later than the next tick."""
-        for feed, pieces in self._queue.items():
-            if not pieces:
-                continue
-            rows = joined(pieces)
-            visible = rows.visible_ms < before_ms
-            if visible.all():
-                pieces.clear()
-            else:
-                self._queue[feed] = [rows.take(~visible)]
-                rows = rows.take(visible)
-            if len(rows):
-                self._apply(feed, rows)
+        for feed, rows in self._pending.take(before_ms):
+            self._apply(feed, rows)
 
     def _apply(self, number: int, rows: Rows) -> None:
         feed = self._plan.feeds[number]
-        places = _NO_PLACES
+        places = _NO_ROWS
         if feed.entity is not None:
             places = self.tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
@@ -138,10 +138,9 @@ class Shard:
             for tally, changes in self._changes.pop(tick).items():
                 entity = self._plan.memories[tally].entity
                 assert entity is not None
-                keys = np.concatenate([change.keys for change in changes])
-                deltas = np.concatenate([change.deltas for change in changes])
-                rows = self.tables[entity].rows_for(keys)
-                self._memory(tally).apply(rows, rows, deltas)
+                whole = _all_of(changes)
+                rows = self.tables[entity].rows_for(whole.keys)
+                self._memory(tally).apply(rows, rows, whole.deltas)
 
     def _memory(self, number: int) -> Memory:
         entity = self._plan.memories[number].entity
@@ -149,7 +148,7 @@ class Shard:
 
     # ── a tick ───────────────────────────────────────────────────────────────────────────────────
 
-    def evaluate(self, tick_ms: int) -> tuple[Partial, dict[int, Changes]]:
+    def evaluate(self, tick_ms: int) -> tuple[Partial, TickChanges]:
         """This shard's part of the tick, and the changes for higher levels, by tally."""
         self.settle(tick_ms)
         self._apply_changes(tick_ms)
@@ -257,40 +256,50 @@ class Shard:
 
     # ── saving ───────────────────────────────────────────────────────────────────────────────────
 
-    def dump(self, facts: Mapping[str, Any]) -> bytes:
-        """Everything this shard remembers, with further facts of the engine's."""
-        return pack(dict(self._arrays()), {**facts, "earliest_ms": self._earliest_ms})
+    def dump(self, facts: Mapping[str, Any], sent: Mapping[int, TickChanges]) -> bytes:
+        """Everything this shard remembers, with what the engine asks to be kept beside it.
+
+        `sent` are changes that were handed up, by tick and tally. Nothing is named by its place in
+        the plan.
+        """
+        arrays = {**dict(self._arrays()), **dict(self._changes_to_arrays("sent", sent))}
+        return pack(arrays, {**facts, "earliest_ms": self._earliest_ms})
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for entity, table in self.tables.items():
             yield f"keys/{entity}", table.index.keys
-            for (number, place), counted in table.counted.items():
-                name = self._counted_name(number, place)
-                yield name, resized(counted, len(table.index), ABSENT_ID)[: len(table.index)]
+            for roll_up, counted in table.counted.items():
+                whole = resized(counted, len(table.index), ABSENT_ID)[: len(table.index)]
+                yield self._names.counted(*roll_up), whole
         for number, memory in self._numbered_memories():
             for name, array in memory.dump().items():
-                yield f"memory/{self._plan.memories[number].key}/{name}", array
-        for feed, pieces in self._queue.items():
-            if pieces:
-                yield from _rows_to_arrays(f"queue/{self._plan.feeds[feed].key}", joined(pieces))
-        for tick, by_tally in self._changes.items():
+                yield f"{self._names.memory(number)}/{name}", array
+        for feed, rows in self._pending.all():
+            yield from self._names.rows_to_arrays(feed, rows)
+        waiting = {
+            tick: {tally: _all_of(changes) for tally, changes in by_tally.items()}
+            for tick, by_tally in self._changes.items()
+        }
+        yield from self._changes_to_arrays("changes", waiting)
+
+    def _changes_to_arrays(
+        self, prefix: str, by_tick: Mapping[int, TickChanges]
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        for tick, by_tally in by_tick.items():
             for tally, changes in by_tally.items():
-                key = f"changes/{tick}/{self._plan.memories[tally].key}"
-                yield f"{key}/keys", np.concatenate([change.keys for change in changes])
-                yield f"{key}/deltas", np.concatenate([change.deltas for change in changes])
+                key = f"{prefix}/{tick}/{self._names.stored_as(tally)}"
+                yield f"{key}/keys", changes.keys
+                yield f"{key}/deltas", changes.deltas
 
     def _numbered_memories(self) -> Iterator[tuple[int, Memory]]:
         yield from self._loose.items()
         for table in self.tables.values():
             yield from table.memories.items()
 
-    def _counted_name(self, number: int, place: int) -> str:
-        each = self._plan.sets[number]
-        tally = self._plan.memories[each.roll_ups[place].tally]
-        return f"counted/{each.name}/{tally.key}"
+    def load(self, packed: bytes) -> tuple[dict[str, Any], dict[int, TickChanges]]:
+        """Take the place of an empty shard with what `dump` gave; gives the engine's share back.
 
-    def load(self, packed: bytes) -> dict[str, Any]:
-        """Take the place of an empty shard with what `dump` gave; gives the engine's facts back.
+        What the plan of that time did not have begins empty, what it has no more is left out.
 
         Raises:
             UnreadableSnapshot: when the bytes are not what was saved.
@@ -298,26 +307,43 @@ class Shard:
         arrays, facts = unpack(packed)
         self._earliest_ms = facts["earliest_ms"]
         for entity, table in self.tables.items():
-            table.index = KeyIndex(arrays[f"keys/{entity}"])
-            for number, place in table.counted:
-                table.counted[number, place] = arrays[self._counted_name(number, place)]
-        for number, memory in self._numbered_memories():
-            memory.load(_below(arrays, f"memory/{self._plan.memories[number].key}/"))
-        for number, feed in enumerate(self._plan.feeds):
-            queued = _below(arrays, f"queue/{feed.key}/")
-            if queued:
-                self._queue[number] = [_rows_from_arrays(queued)]
-        self._load_changes(arrays)
-        return facts
+            table.index = KeyIndex(arrays.get(f"keys/{entity}"))
+            rows = len(table.index)
+            for roll_up in table.counted:
+                counted = arrays.get(self._names.counted(*roll_up), np.empty(0, np.uint64))
+                table.counted[roll_up] = resized(counted, rows, ABSENT_ID)
+            for number, memory in table.memories.items():
+                self._load_memory(number, memory, arrays)
+                memory.resize(rows)
+        for number, memory in self._loose.items():
+            self._load_memory(number, memory, arrays)
+        for number in range(len(self._plan.feeds)):
+            queued = self._names.rows_from_arrays(number, arrays)
+            if queued is not None:
+                self._pending.put(number, queued)
+        for tick, by_tally in self._changes_from_arrays("changes", arrays).items():
+            self.queue_changes(tick, by_tally)
+        return facts, self._changes_from_arrays("sent", arrays)
 
-    def _load_changes(self, arrays: Arrays) -> None:
-        tallies = {memory.key: number for number, memory in enumerate(self._plan.memories)}
-        for name, keys in arrays.items():
-            if name.startswith("changes/") and name.endswith("/keys"):
-                _, tick, rest = name.split("/", 2)
-                deltas = arrays[name.removesuffix("keys") + "deltas"]
-                tally = tallies[rest.removesuffix("/keys")]
-                self._changes[int(tick)][tally] = [Changes(keys, deltas)]
+    def _load_memory(self, number: int, memory: Memory, arrays: Arrays) -> None:
+        saved = below(arrays, f"{self._names.memory(number)}/")
+        if saved:
+            # Several memories may be found under one identity.
+            memory.load({name: array.copy() for name, array in saved.items()})
+
+    def _changes_from_arrays(self, prefix: str, arrays: Arrays) -> dict[int, TickChanges]:
+        by_tick: dict[int, TickChanges] = defaultdict(dict)
+        tallies = [
+            (number, self._names.stored_as(number))
+            for number, memory in enumerate(self._plan.memories)
+            if memory.kind is plans.MemoryKind.TALLY
+        ]
+        for name, keys in below(arrays, f"{prefix}/").items():
+            tick, stored_as, what = name.split("/")
+            for tally in (number for number, of in tallies if what == "keys" and of == stored_as):
+                deltas = arrays[f"{prefix}/{tick}/{stored_as}/deltas"]
+                by_tick[int(tick)][tally] = Changes(keys, deltas)
+        return by_tick
 
 
 def _column(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
@@ -334,32 +360,10 @@ def _start(window: Window, tick_ms: int) -> int:
     return LONG_AGO if isinstance(window, Calendar) else window.span(tick_ms)[0]
 
 
-def _below(arrays: Arrays, prefix: str) -> Arrays:
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-
-
-def _rows_to_arrays(prefix: str, rows: Rows) -> Iterator[tuple[str, NDArray[Any]]]:
-    yield f"{prefix}/keys", rows.keys
-    yield f"{prefix}/times_ms", rows.times_ms
-    yield f"{prefix}/visible_ms", rows.visible_ms
-    for number, column in enumerate(rows.columns):
-        yield f"{prefix}/column{number}", column
-
-
-def _rows_from_arrays(arrays: Arrays) -> Rows:
-    columns = sorted(
-        (name for name in arrays if name.startswith("column")),
-        key=lambda name: int(name.removeprefix("column")),
-    )
-    return Rows(
-        arrays["keys"],
-        arrays["times_ms"],
-        arrays["visible_ms"],
-        tuple(arrays[name] for name in columns),
+def _all_of(changes: list[Changes]) -> Changes:
+    return Changes(
+        np.concatenate([change.keys for change in changes]),
+        np.concatenate([change.deltas for change in changes]),
     )
 
 

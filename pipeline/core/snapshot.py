@@ -58,6 +58,22 @@ def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:
     Raises:
         UnreadableSnapshot: with what is wrong, when the bytes are not what was saved.
     """
+    header_size, body = _verified(packed)
+    header = msgspec.json.decode(body[:header_size])
+    return _arrays(header["arrays"], body[header_size:]), header["facts"]
+
+
+def verify(packed: bytes) -> None:
+    """Return when the bytes are what was saved.
+
+    Raises:
+        UnreadableSnapshot: with what is wrong, when they are not.
+    """
+    _verified(packed)
+
+
+def _verified(packed: bytes) -> tuple[int, memoryview]:
+    """How long the header is, and what follows the prefix."""
     if len(packed) < _PREFIX.size:
         raise UnreadableSnapshot(f"a snapshot of {len(packed)} bytes is cut short")
     magic, version, header_size, checksum = _PREFIX.unpack_from(packed)
@@ -67,12 +83,8 @@ def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:
         raise UnreadableSnapshot(f"snapshot version {version}, this release reads {VERSION}")
     body = memoryview(packed)[_PREFIX.size :]
     if xxh3_64_intdigest(body, header_size) != checksum:
-        raise UnreadableSnapshot(
-            "saved state is damaged (a checksum does not match); bring it back from a copy, or "
-            "start with an empty directory"
-        )
-    header = msgspec.json.decode(body[:header_size])
-    return _arrays(header["arrays"], body[header_size:]), header["facts"]
+        raise UnreadableSnapshot("saved state is damaged: a checksum does not match")
+    return header_size, body
 
 
 def _arrays(described: list[dict[str, Any]], body: memoryview) -> Arrays:

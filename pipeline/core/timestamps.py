@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -63,9 +64,40 @@ def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
 
 
 def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
-    usual = _from_usual_text(values)
-    if usual is not None:
-        return usual
+    """Texts of the usual form together, the others by Arrow."""
+    size = len(_USUAL)
+    if None not in values and set(map(len, values)) == {size}:
+        times, good = _from_usual_texts(values)
+        if good.all():
+            return times
+    usual = np.fromiter((text is not None and len(text) == size for text in values), np.bool_)
+    times = np.empty(len(values), np.int64)
+    times[usual], usual[usual] = _from_usual_texts([*compress(values, usual)])
+    if not usual.all():
+        times[~usual] = _from_any_texts([*compress(values, ~usual)])
+    return times
+
+
+def _from_usual_texts(texts: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The times of texts as long as `_USUAL`, and which of them really are of that form."""
+    characters = np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8)
+    digits = characters.reshape(-1, len(_USUAL)) - _ZEROS
+    parts = (np.minimum(digits, 10).astype(np.float32) @ _PARTS).astype(np.int64)
+    parts_in_range = np.clip(parts, _FIRST, _LAST)
+    years, months, days, hours, minutes, seconds, millis = parts_in_range.T
+    month = (years - _FIRST[0]) * 12 + months - 1
+    day = _DAYS_BEFORE_MONTH[month] + days - 1
+    times = ((day * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1000 + millis
+    ill = _any_of_each(digits > _HIGHEST) | _any_of_each(parts != parts_in_range)
+    return times, np.asarray(~ill & (days <= _DAYS_IN_MONTH[month]))
+
+
+def _any_of_each(flaws: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows have one; rows are only looked at where there is any."""
+    return np.asarray(flaws.any(axis=1)) if flaws.any() else np.zeros(len(flaws), np.bool_)
+
+
+def _from_any_texts(values: Sequence[str | None]) -> NDArray[np.int64]:
     texts = pa.array(values, pa.string())
     shortest = pc.min(pc.binary_length(texts)).as_py()
     if shortest is None or shortest >= _SECONDS_LENGTH:
@@ -75,30 +107,6 @@ def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
             pass  # at least one is none of ours
     looks_right = pc.match_substring_regex(texts, pattern=_ISO)
     return _cast_what_can_be(pc.if_else(looks_right, texts, None))
-
-
-def _from_usual_text(values: Sequence[Any]) -> NDArray[np.int64] | None:
-    """The same where every text is written as `2024-01-20T10:00:00.000Z`, else None."""
-    try:
-        joined = "".join(values)
-        characters = np.frombuffer(joined.encode("ascii"), np.uint8)
-    except (TypeError, UnicodeEncodeError):
-        return None
-    size = len(_USUAL)
-    if len(joined) != size * len(values) or set(map(len, values)) != {size}:
-        return None
-    digits = characters.reshape(-1, size) - _ZEROS
-    if not (digits <= _HIGHEST).all():
-        return None
-    parts = (digits.astype(np.float32) @ _PARTS).astype(np.int64)
-    if ((parts < _FIRST) | (parts > _LAST)).any():
-        return None
-    years, months, days, hours, minutes, seconds, millis = parts.T
-    month = (years - _FIRST[0]) * 12 + months - 1
-    if (days > _DAYS_IN_MONTH[month]).any():
-        return None
-    day = _DAYS_BEFORE_MONTH[month] + days - 1
-    return np.asarray(((day * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1000 + millis)
 
 
 def _cast(texts: pa.Array) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final
 
@@ -176,10 +176,19 @@ class KafkaReader:
 
     def _grouped(self, messages: list[Message]) -> Iterable[tuple[int, list[Message]]]:
         """The messages of each partition. They come in long runs, so runs are what costs."""
+        if not messages:
+            return ()
         groups: dict[int, list[Message]] = {}
-        for topic, of_topic in groupby(messages, Message.topic):
-            for partition, run in groupby(of_topic, Message.partition):
-                groups.setdefault(self._numbers[topic, partition], []).extend(run)
+        topics = list(map(Message.topic, messages))
+        of_one_topic = topics.count(topics[0]) == len(topics)
+        partitions = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
+        turns = partitions[1:] != partitions[:-1]
+        if not of_one_topic:
+            turns |= [topic != before for before, topic in pairwise(topics)]
+        bounds = [0, *(np.flatnonzero(turns) + 1).tolist(), len(messages)]
+        for start, end in pairwise(bounds):
+            number = self._numbers[topics[start], int(partitions[start])]
+            groups.setdefault(number, []).extend(messages[start:end])
         return groups.items()
 
     def _records(self, number: int, messages: list[Message]) -> Records:

@@ -19,7 +19,9 @@ from pipeline.core.windows import Calendar, Trailing
 _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None], Memory]]] = {
     plan.MemoryKind.LAST_SEEN: lambda memory, _: LastSeen(memory.reach_ms or 0),
     plan.MemoryKind.TOP_K: lambda memory, _: TopK(memory.k, memory.reach_ms or 0),
-    plan.MemoryKind.LEDGER: lambda _, window: Ledger(window),
+    plan.MemoryKind.LEDGER: lambda memory, window: Ledger(
+        window, of_values=memory.column is not None
+    ),
     plan.MemoryKind.PANES: lambda _, window: Panes(window),
     plan.MemoryKind.ATTRIBUTE: lambda _memory, _window: Attribute(),
     plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),

@@ -37,7 +37,7 @@ class _Run:
     """What rows gained in each pane, sorted by pane, one entry for each row and pane.
 
     `starts` are where the panes' entries start, and the end of the last; `rows` and `counts` are
-    int32, `micros` int64.
+    int32, `micros` int64, and none where only events are counted.
     """
 
     tier: int
@@ -45,7 +45,7 @@ class _Run:
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     counts: NDArray[np.int32]
-    micros: NDArray[np.int64]
+    micros: NDArray[np.int64] | None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,6 +56,8 @@ class _Run:
 
 class Ledger(Memory):
     """Count and sum by row over a trailing window, or over everything where `window` is None.
+
+    Only the count where `of_values` is false.
 
     >>> from pipeline.core.windows import Trailing
     >>> ledger = Ledger(Trailing(10_000))
@@ -68,33 +70,34 @@ class Ledger(Memory):
     ([False], [True])
     """
 
-    def __init__(self, window: Trailing | None) -> None:
+    def __init__(self, window: Trailing | None, *, of_values: bool = True) -> None:
         self._window = window
         self._counts = np.empty(0, np.int64)
-        self._micros = np.empty(0, np.int64)
+        self._micros = np.empty(0, np.int64) if of_values else None
         self._rows = 0
         self._edge: int | None = None  # the first pane that is still in the window
         self._runs: list[_Run] = []  # of falling tier
 
     def resize(self, rows: int) -> None:
         self._counts = resized(self._counts, rows, 0)
-        self._micros = resized(self._micros, rows, 0)
+        if self._micros is not None:
+            self._micros = resized(self._micros, rows, 0)
         self._rows = rows
 
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
-        micros = np.zeros(len(rows), np.int64) if column is None else column
-        present = micros != ABSENT_MICROS
         panes = times // (1 if self._window is None else self._window.resolution_ms)
+        enter = np.ones(len(rows), np.bool_) if column is None else column != ABSENT_MICROS
         if self._edge is not None:
-            present &= panes >= self._edge
-        if not present.all():
-            rows, panes, micros = rows[present], panes[present], micros[present]
+            enter &= panes >= self._edge
+        if not enter.all():
+            rows, panes, column = rows[enter], panes[enter], _of(column, enter)
         ones = np.ones(len(rows), np.int32)
         np.add.at(self._counts, rows, ones)
-        if column is not None:
-            np.add.at(self._micros, rows, micros)
+        if self._micros is not None:
+            assert column is not None
+            np.add.at(self._micros, rows, column)
         if self._window is not None and len(rows):
-            self._keep_until_they_leave(_run(0, panes, rows.astype(np.int32), ones, micros))
+            self._keep_until_they_leave(_run(0, panes, rows.astype(np.int32), ones, column))
 
     def _keep_until_they_leave(self, run: _Run) -> None:
         runs = self._runs
@@ -108,6 +111,7 @@ class Ledger(Memory):
 
     def sum_at_least(self, threshold: int) -> Flags:
         """Which rows have a sum of `threshold` millionths, as of the last `expire`."""
+        assert self._micros is not None
         return self._micros[: self._rows] >= threshold
 
     def expire(self, tick_ms: int) -> None:
@@ -127,14 +131,15 @@ class Ledger(Memory):
             return run
         end = int(run.starts[passed])
         np.subtract.at(self._counts, run.rows[:end], run.counts[:end])
-        np.subtract.at(self._micros, run.rows[:end], run.micros[:end])
+        if self._micros is not None and run.micros is not None:
+            np.subtract.at(self._micros, run.rows[:end], run.micros[:end])
         return _Run(
             run.tier,
             run.panes[passed:],
             run.starts[passed:] - end,
             _rest(run.rows, end),
             _rest(run.counts, end),
-            _rest(run.micros, end),
+            None if run.micros is None else _rest(run.micros, end),
         )
 
     def vacant(self, tick_ms: int) -> Flags:
@@ -145,36 +150,53 @@ class Ledger(Memory):
         for place, run in enumerate(self._runs):
             stay = kept[run.rows]
             rows = renumbered[run.rows[stay]]
-            panes = run.pane_of_each()[stay]
-            self._runs[place] = _cut(run.tier, panes, rows, run.counts[stay], run.micros[stay])
+            panes, micros = run.pane_of_each()[stay], _of(run.micros, stay)
+            self._runs[place] = _cut(run.tier, panes, rows, run.counts[stay], micros)
         self._runs = [run for run in self._runs if len(run)]
         self._counts = self._counts[: self._rows][kept]
-        self._micros = self._micros[: self._rows][kept]
+        if self._micros is not None:
+            self._micros = self._micros[: self._rows][kept]
         self._rows = len(self._counts)
 
     def dump(self) -> Arrays:
         runs = self._runs or [_NOTHING]
-        return {
+        arrays = {
             "counts": self._counts[: self._rows],
-            "micros": self._micros[: self._rows],
             "edge": np.array([] if self._edge is None else [self._edge], np.int64),
             "run_tiers": np.array([run.tier for run in self._runs], np.int64),
-            "run_sizes": np.array([len(run) for run in self._runs], np.int64),
-            "run_panes": np.concatenate([run.pane_of_each() for run in runs]),
-            "run_rows": np.concatenate([run.rows for run in runs]),
-            "run_counts": np.concatenate([run.counts for run in runs]),
-            "run_micros": np.concatenate([run.micros for run in runs]),
+            "run_panes": np.array([len(run.panes) for run in self._runs], np.int64),
+            "panes": np.concatenate([run.panes for run in runs]),
+            "pane_sizes": np.concatenate([np.diff(run.starts) for run in runs]),
+            "entry_rows": np.concatenate([run.rows for run in runs]),
+            "entry_counts": np.concatenate([run.counts for run in runs]),
         }
+        if self._micros is not None:
+            arrays["micros"] = self._micros[: self._rows]
+            micros = [run.micros for run in runs if run.micros is not None]
+            arrays["entry_micros"] = np.concatenate(micros) if micros else _NO_MICROS
+        return arrays
 
     def load(self, arrays: Arrays) -> None:
-        self._counts, self._micros = arrays["counts"], arrays["micros"]
+        self._counts, self._micros = arrays["counts"], arrays.get("micros")
         self._rows = len(self._counts)
         self._edge = int(arrays["edge"][0]) if len(arrays["edge"]) else None
-        ends = np.cumsum(arrays["run_sizes"])[:-1]
-        names = ("run_panes", "run_rows", "run_counts", "run_micros")
-        columns = zip(*(np.split(arrays[name], ends) for name in names), strict=True)
-        tiers = arrays["run_tiers"].tolist()
-        self._runs = [_cut(tier, *run) for tier, run in zip(tiers, columns, strict=False)]
+        self._runs = []
+        pane, entry = 0, 0
+        for tier, panes in zip(arrays["run_tiers"], arrays["run_panes"], strict=True):
+            sizes = arrays["pane_sizes"][pane : pane + panes]
+            starts = np.concatenate([[0], np.cumsum(sizes)])
+            entries = slice(entry, entry + int(starts[-1]))
+            self._runs.append(
+                _Run(
+                    int(tier),
+                    arrays["panes"][pane : pane + panes],
+                    starts,
+                    arrays["entry_rows"][entries],
+                    arrays["entry_counts"][entries],
+                    _of(arrays.get("entry_micros"), entries),
+                )
+            )
+            pane, entry = pane + int(panes), entries.stop
 
 
 def _run(
@@ -182,17 +204,17 @@ def _run(
     panes: NDArray[np.int64],
     rows: NDArray[np.int32],
     counts: NDArray[np.int32],
-    micros: NDArray[np.int64],
+    micros: NDArray[np.int64] | None,
 ) -> _Run:
     """A run of entries in any order, some of the same row and pane."""
     order = np.lexsort((rows, panes))
-    panes, rows, counts, micros = panes[order], rows[order], counts[order], micros[order]
+    panes, rows, counts, micros = panes[order], rows[order], counts[order], _of(micros, order)
     other = np.ones(len(rows), np.bool_)
     other[1:] = (panes[1:] != panes[:-1]) | (rows[1:] != rows[:-1])
     first = np.flatnonzero(other)
     if len(first) < len(rows):
-        panes, rows = panes[first], rows[first]
-        counts, micros = np.add.reduceat(counts, first), np.add.reduceat(micros, first)
+        panes, rows, counts = panes[first], rows[first], np.add.reduceat(counts, first)
+        micros = None if micros is None else np.add.reduceat(micros, first)
     return _cut(tier, panes, rows, counts, micros)
 
 
@@ -201,7 +223,7 @@ def _cut(
     panes: NDArray[np.int64],
     rows: NDArray[np.int32],
     counts: NDArray[np.int32],
-    micros: NDArray[np.int64],
+    micros: NDArray[np.int64] | None,
 ) -> _Run:
     """A run of entries that are sorted by pane."""
     starts = np.flatnonzero(np.diff(panes, prepend=panes[:1] - 1))
@@ -209,13 +231,18 @@ def _cut(
 
 
 def _merged(runs: list[_Run]) -> _Run:
+    micros = [run.micros for run in runs if run.micros is not None]
     return _run(
         runs[0].tier + 1,
         np.concatenate([run.pane_of_each() for run in runs]),
         np.concatenate([run.rows for run in runs]),
         np.concatenate([run.counts for run in runs]),
-        np.concatenate([run.micros for run in runs]),
+        np.concatenate(micros) if micros else None,
     )
+
+
+def _of(column: NDArray[Any] | None, chosen: NDArray[Any] | slice) -> NDArray[Any] | None:
+    return None if column is None else column[chosen]
 
 
 def _rest(column: NDArray[Any], start: int) -> NDArray[Any]:
@@ -225,11 +252,12 @@ def _rest(column: NDArray[Any], start: int) -> NDArray[Any]:
     return rest.copy() if 2 * rest.nbytes < whole.nbytes else rest
 
 
+_NO_MICROS: Final = np.empty(0, np.int64)
 _NOTHING: Final = _Run(
     0,
     np.empty(0, np.int64),
     np.zeros(1, np.int64),
     np.empty(0, np.int32),
     np.empty(0, np.int32),
-    np.empty(0, np.int64),
+    None,
 )

@@ -114,16 +114,15 @@ class TopK(Memory):
         return {"others": self._others[: self._rows], "times": self._times[: self._rows]}
 
     def load(self, arrays: Arrays) -> None:
-        self._others = _as_wide(arrays["others"], self._k, ABSENT_ID)
-        self._times = _as_wide(arrays["times"], self._k, NEVER)
-        self._rows = len(self._times)
-
-
-def _as_wide(saved: NDArray[Any], k: int, fill: Any) -> NDArray[Any]:  # noqa: ANN401
-    """The `k` newest of each row, where more or fewer were kept."""
-    wide = np.full((len(saved), k), fill, saved.dtype)
-    wide[:, : saved.shape[1]] = saved[:, :k]
-    return wide
+        others, times = arrays["others"], arrays["times"]
+        rows, kept = times.shape
+        if kept > self._k:  # more than are asked for now
+            newest = np.lexsort((others, ~times))[:, : self._k]
+            others, times = (np.take_along_axis(each, newest, axis=1) for each in (others, times))
+        missing = max(self._k - kept, 0)
+        self._others = np.hstack([others, np.full((rows, missing), ABSENT_ID)])
+        self._times = np.hstack([times, np.full((rows, missing), NEVER)])
+        self._rows = rows
 
 
 def _newest_of_each(rows: RowNumbers, times: Times, others: Ids) -> tuple[RowNumbers, Times, Ids]:

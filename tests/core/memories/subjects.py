@@ -144,10 +144,10 @@ def top_k_naive(subject, events, window, tick_ms):
     return found
 
 
-def ledger(_, memory, _window, _tick_ms):
-    """Counts and sums against every threshold."""
+def ledger(subject, memory, _window, _tick_ms):
+    """Counts, and sums where there are values, against every threshold."""
     counts = [memory.at_least(threshold) for threshold in COUNTS]
-    sums = [memory.sum_at_least(threshold) for threshold in SUMS]
+    sums = [] if subject.columns is None else [memory.sum_at_least(each) for each in SUMS]
     return np.array(counts + sums).T.tolist()
 
 
@@ -155,7 +155,8 @@ def ledger_naive(subject, events, window, tick_ms):
     """The same from the events with a value."""
     values = present(subject, inside(events, window, tick_ms))
     counts = [len(values) >= threshold for threshold in COUNTS]
-    return counts + [sum(values) >= threshold for threshold in SUMS]
+    sums = () if subject.columns is None else SUMS
+    return counts + [sum(values) >= threshold for threshold in sums]
 
 
 def panes(_, memory, _window, _tick_ms):

@@ -90,10 +90,13 @@ def cut_to(answers, rows):
 
 def bytes_of(memory):
     """How much a memory saves, once a ledger has merged its runs, which it does in its own time."""
-    arrays = memory.dump()
-    entries = {*zip(*(arrays.pop(f"run_{name}", ()) for name in ("panes", "rows")), strict=True)}
-    plain = [array.nbytes for name, array in arrays.items() if not name.startswith("run_")]
-    return len(entries) + sum(plain)
+    arrays, of_runs = memory.dump(), ("run", "pane", "entry")
+    entries = set()
+    if "entry_rows" in arrays:
+        panes = np.repeat(arrays["panes"], arrays["pane_sizes"]).tolist()
+        entries = {*zip(panes, arrays["entry_rows"].tolist(), strict=True)}
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(of_runs)}
+    return len(entries) + sum(array.nbytes for array in arrays.values())
 
 
 def has_forgotten(subject, event, tick_ms):

@@ -1,0 +1,218 @@
+"""Known: what saved state still says under a definition that has changed, and since when.
+
+A memory is found again by its identity. One that is new begins empty, and knows what happened from
+then on. One that is asked for more than before, more others or longer windows, goes on with what it
+has: so there is a grant for each size in which it was kept.
+
+    since ──────────── k 3, 7 days ────────────▶
+            C - 7 d ── k 3, 28 days ───────────▶   asked for at C
+                   C ── k 5, 28 days ──────────▶
+
+What begins anew is stored under another name, so that no leftover of its past passes for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Final
+
+from pipeline.core.decode import LONG_AGO
+from pipeline.core.plan import (
+    AtLeast,
+    Calculation,
+    Condition,
+    Formula,
+    MemoryKind,
+    NotHeld,
+    OfMetric,
+    OfTerm,
+    Plan,
+)
+from pipeline.core.windows import Window
+
+ALWAYS: Final = LONG_AGO  # for as long as anything was watched
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`k` others, and what windows see that reach back `reach_ms`, are known from a moment on.
+
+    For one that keeps no others `k` is 0, for one that never forgets `reach_ms` is.
+    """
+
+    k: int
+    reach_ms: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A memory or a feed: the generation that it began empty in, and a memory's grants."""
+
+    born: int
+    grants: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known under a plan. With no word on a memory, it is all known.
+
+    A `generation` is a plan in its turn; `plan` is its fingerprint. `held` goes by identity; of
+    `events`, `sets` and `metrics` it is the identities that are kept, by name.
+    """
+
+    plan: str = ""
+    generation: int = 0
+    held: Mapping[str, Held] = field(default_factory=dict)
+    events: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    def stored_as(self, identity: str) -> str:
+        """Under which name something is stored."""
+        return f"{identity}.{self.held[identity].born if identity in self.held else 0}"
+
+    def after(self, plan: Plan, since_ms: int) -> Known:
+        """What is known under the next plan; what is new in it is known from a moment on."""
+        generation = self.generation + 1
+        held = {
+            feed.identity: self.held.get(feed.identity, Held(generation)) for feed in plan.feeds
+        }
+        for memory in plan.memories:
+            before = self.held.get(memory.identity)
+            wanted = Grant(memory.k, memory.reach_ms or 0, since_ms)
+            if before is None:
+                held[memory.identity] = Held(generation, (wanted,))
+            else:
+                grants = tuple(_goes_on(before.grants, wanted))
+                held[memory.identity] = replace(before, grants=grants)
+        return Known(
+            plan.fingerprint,
+            generation,
+            held,
+            {event.name: event.identity for event in plan.events},
+            {each.name: each.identity for each in plan.sets},
+            {metric.name: metric.identity for metric in plan.metrics},
+        )
+
+    def terms_since_ms(self, plan: Plan) -> tuple[int, ...]:
+        """From when on each term of the plan is known."""
+        return _Since(plan, self).terms()
+
+    def metric_since_ms(self, plan: Plan, metric: int) -> int:
+        """From when on a metric's value is known."""
+        terms = self.terms_since_ms(plan)
+        return max((terms[term] for term in terms_of(plan, metric)), default=ALWAYS)
+
+
+def at_first(plan: Plan) -> Known:
+    """What is known where nothing was read yet: everything, from then on."""
+    return Known(generation=-1).after(plan, ALWAYS)
+
+
+def _goes_on(grants: Iterable[Grant], wanted: Grant) -> Iterator[Grant]:
+    """The grants of a memory that is asked for more, or less, than it has kept so far."""
+    found = {*grants}
+    kept_k = max(grant.k for grant in found)
+    kept_ms = max(grant.reach_ms for grant in found)
+    if wanted.reach_ms > kept_ms:
+        # What no window could see any more has been let go of.
+        forgotten_ms = wanted.since_ms - kept_ms
+        found |= {
+            Grant(grant.k, wanted.reach_ms, max(grant.since_ms, forgotten_ms))
+            for grant in grants
+            if grant.reach_ms == kept_ms
+        }
+    if wanted.k > kept_k:
+        found.add(wanted)
+    cut = {
+        Grant(min(each.k, wanted.k), min(each.reach_ms, wanted.reach_ms), each.since_ms)
+        for each in found
+    }
+    for grant in sorted(cut, key=lambda each: (each.k, each.reach_ms, each.since_ms)):
+        if not any(_says_more(other, grant) for other in cut - {grant}):
+            yield grant
+
+
+def _says_more(one: Grant, other: Grant) -> bool:
+    larger = one.k >= other.k and one.reach_ms >= other.reach_ms
+    return larger and one.since_ms <= other.since_ms
+
+
+def terms_of(plan: Plan, metric: int) -> set[int]:
+    """The terms that a metric's value is made of, those of other metrics in it too."""
+
+    def leaves(formula: Formula) -> Iterator[int]:
+        if isinstance(formula, OfTerm):
+            yield formula.term
+        elif isinstance(formula, OfMetric):
+            yield from leaves(plan.metrics[formula.metric].value)
+        elif isinstance(formula, Calculation):
+            yield from leaves(formula.left)
+            yield from leaves(formula.right)
+
+    return {*leaves(plan.metrics[metric].value)}
+
+
+def comparisons(condition: Condition) -> Iterator[AtLeast]:
+    """The comparisons that a condition is made of."""
+    if isinstance(condition, AtLeast):
+        yield condition
+    elif isinstance(condition, NotHeld):
+        yield from comparisons(condition.condition)
+    else:
+        for part in condition.conditions:
+            yield from comparisons(part)
+
+
+class _Since:
+    """From when on the parts of one plan are known: the latest of all that they look at."""
+
+    def __init__(self, plan: Plan, known: Known) -> None:
+        self._plan = plan
+        self._known = known
+        self._set_ms = cache(self._since_of_set)
+
+    def terms(self) -> tuple[int, ...]:
+        return tuple(
+            self._memory_ms(term.memory, 0, term.windows[0])
+            if term.memory is not None
+            else self._set_ms(term.set)
+            for term in self._plan.terms
+        )
+
+    def _memory_ms(self, number: int, k: int, window: Window | None) -> int:
+        """As far as a window and a number of others ask for it."""
+        memory = self._plan.memories[number]
+        if memory.kind is MemoryKind.TALLY:
+            return self._tally_ms(number)
+        held = self._known.held.get(memory.identity)
+        if held is None:
+            return ALWAYS
+        reach_ms = 0 if window is None else window.reach_ms
+        enough = [grant for grant in held.grants if grant.k >= k and grant.reach_ms >= reach_ms]
+        return min(grant.since_ms for grant in enough)
+
+    def _tally_ms(self, tally: int) -> int:
+        """A tally is counted anew from the members of the set below, as soon as it is there."""
+        return max(
+            max(self._set_ms(number), self._memory_ms(roll_up.attribute, 0, None))
+            for number, each in enumerate(self._plan.sets)
+            for roll_up in each.roll_ups
+            if roll_up.tally == tally
+        )
+
+    def _since_of_set(self, number: int | None) -> int:
+        assert number is not None
+        found = [self._compared_ms(each) for each in comparisons(self._plan.sets[number].when)]
+        return max(found)
+
+    def _compared_ms(self, compared: AtLeast) -> int:
+        of_others = self._plan.memories[compared.memory].kind is MemoryKind.TOP_K
+        k = compared.threshold + 1 if of_others else 0
+        found = self._memory_ms(compared.memory, k, compared.window)
+        if compared.leave_out is None or compared.leave_out < 0:
+            return found
+        return max(found, self._memory_ms(compared.leave_out, 0, None))

@@ -1,0 +1,72 @@
+"""The names under which a shard's arrays are saved: what they hold, not where the plan has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.known import Known
+from pipeline.core.match import Rows
+from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
+from pipeline.core.plan import Plan
+from pipeline.core.snapshot import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNames:
+    """Names for the parts of a plan, given by their places in it."""
+
+    plan: Plan
+    known: Known
+
+    def stored_as(self, memory: int) -> str:
+        """What a memory is found again by."""
+        return self.known.stored_as(self.plan.memories[memory].identity)
+
+    def memory(self, number: int) -> str:
+        """The name of a memory."""
+        return f"memory/{self.stored_as(number)}"
+
+    def counted(self, number: int, place: int) -> str:
+        """The name of whom a set's members were last counted for: that of the tally they are in."""
+        return f"counted/{self.stored_as(self.plan.sets[number].roll_ups[place].tally)}"
+
+    def _queue(self, feed: int) -> str:
+        return f"queue/{self.known.stored_as(self.plan.feeds[feed].identity)}"
+
+    def _columns(self, feed: int) -> list[str]:
+        return [f"column/{identity}" for identity in self.plan.feeds[feed].column_identities]
+
+    def rows_to_arrays(self, feed: int, rows: Rows) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Rows of a feed that wait, each array with its name."""
+        prefix = self._queue(feed)
+        yield f"{prefix}/keys", rows.keys
+        yield f"{prefix}/times_ms", rows.times_ms
+        yield f"{prefix}/visible_ms", rows.visible_ms
+        for column, array in zip(self._columns(feed), rows.columns, strict=True):
+            yield f"{prefix}/{column}", array
+
+    def rows_from_arrays(self, feed: int, arrays: Arrays) -> Rows | None:
+        """Those rows again. A column that nobody asked for when they came is absent."""
+        saved = below(arrays, f"{self._queue(feed)}/")
+        if not saved:
+            return None
+        times_ms, others = saved["times_ms"], len(self.plan.feeds[feed].others)
+        columns = [
+            saved.get(name, np.full(len(times_ms), ABSENT_ID if place < others else ABSENT_MICROS))
+            for place, name in enumerate(self._columns(feed))
+        ]
+        return Rows(saved["keys"], times_ms, saved["visible_ms"], tuple(columns))
+
+
+def below(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

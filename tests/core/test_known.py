@@ -1,0 +1,144 @@
+"""What is known since when, as definitions come and go."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.known import ALWAYS, Grant, Held, Known, at_first
+from pipeline.core.windows import DAY_MS, Trailing
+from tests.engine.both_engines import compiled
+
+DEFINITION = """
+version: 1
+product: known
+source: {topics: [events], envelope: {name: kind, time: {from: ts, unit: ms}, id: id}}
+entities:
+  doc: {author: {is: user, from: made.user}}
+events:
+  made: {name: made, ids: {user: user, doc: doc}}
+  viewed: {name: viewed, ids: {user: user, doc: doc}, values: {seconds: s}}
+sets:
+  read:
+    of: doc
+    when: distinct(viewed.user, other_than=author) >= 2
+    window: trailing 7d
+  writers:
+    of: user
+    when: count(read.author) >= 1 and count(made) >= 2
+    window: trailing 3d
+metrics:
+  all_writers: {role: north_star, value: size(writers)}
+  all_read: {value: size(read)}
+  viewers: {value: distinct(viewed.user), window: trailing 2d}
+  seconds: {value: sum(viewed.seconds), window: trailing 1d}
+  both: {value: viewers / seconds}
+  two: {value: 1 + 1}
+"""
+PLAN = compiled(DEFINITION)
+REACH_MS = {days: Trailing(days * DAY_MS).reach_ms for days in (2, 3, 7, 28)}
+
+
+def edited(old, new):
+    """The plan with one text in place of another."""
+    assert old in DEFINITION
+    return compiled(DEFINITION.replace(old, new))
+
+
+def since(known, plan):
+    """From when on each metric is known, ALWAYS left out."""
+    return {
+        metric.name: known.metric_since_ms(plan, number)
+        for number, metric in enumerate(plan.metrics)
+        if known.metric_since_ms(plan, number) != ALWAYS
+    }
+
+
+def test_at_first_everything_is_known():
+    """There was nothing before."""
+    known = at_first(PLAN)
+    assert (known.plan, known.generation) == (PLAN.fingerprint, 0)
+    assert since(known, PLAN) == {}
+    assert since(Known(), PLAN) == {}
+
+
+def test_the_same_plan_knows_the_same():
+    """But for the number of its generation."""
+    known = at_first(PLAN)
+    assert known.after(PLAN, 5) == replace(known, generation=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("author) >= 2", "author) >= 3", {"all_read": 0, "all_writers": 0}),
+        ("author) >= 2", "author) >= 1", {}),
+        ("trailing 7d", "trailing 28d", dict.fromkeys(("all_read", "all_writers"), -REACH_MS[7])),
+        ("trailing 2d", "trailing 28d", {"viewers": -REACH_MS[2], "both": -REACH_MS[2]}),
+        ("trailing 2d", "trailing 1d", {}),
+        ("trailing 1d", "trailing 2d", {"seconds": 0, "both": 0}),
+        ("made.user}", "viewed.user}", {"all_read": 0, "all_writers": 0}),
+        ("values: {seconds: s}", "values: {seconds: t}", {"seconds": 0, "both": 0}),
+        ("ids: {user: user, doc: doc}, values", "where: ok, ids: {user: user, doc: doc}, values",
+         dict.fromkeys(("all_read", "all_writers", "viewers", "seconds", "both"), 0)),
+        ("count(made) >= 2", "count(made) >= 3", {}),
+        ("trailing 3d", "trailing 4d", {"all_writers": 0}),
+    ],
+)  # fmt: skip
+def test_what_changes_is_known_from_then_on(old, new, expected):
+    """Longer windows as far back as the shorter ones were kept; the moment is 0 here."""
+    plan = edited(old, new)
+    assert since(at_first(PLAN).after(plan, 0), plan) == expected
+
+
+def top(plan):
+    """The identity of the memory of viewers of each document."""
+    return next(memory.identity for memory in plan.memories if memory.kind == "top_k")
+
+
+def grants(*texts):
+    """What is known of the viewers of documents, through some definitions, 1000 each."""
+    known = at_first(PLAN)
+    for number, (least, days) in enumerate(texts, start=1):
+        text = DEFINITION.replace("author) >= 2", f"author) >= {least}")
+        plan = compiled(text.replace("trailing 7d", f"trailing {days}d"))
+        known = known.after(plan, number * 1000 * DAY_MS)
+        assert top(plan) == top(PLAN)
+    return [
+        (grant.k - 1, grant.reach_ms, None if grant.since_ms == ALWAYS else grant.since_ms)
+        for grant in known.held[top(PLAN)].grants
+    ]
+
+
+def test_grants_grow_and_shrink():
+    """What is asked for less is let go of; what is asked for more is known from then on."""
+    first, second = 1000 * DAY_MS, 2000 * DAY_MS
+    week, month = REACH_MS[7], REACH_MS[28]
+    assert grants() == [(2, week, None)]
+    assert grants((3, 7)) == [(2, week, None), (3, week, first)]
+    assert grants((1, 7)) == [(1, week, None)]
+    assert grants((1, 7), (2, 7)) == [(1, week, None), (2, week, second)]
+    assert grants((2, 28)) == [(2, week, None), (2, month, first - week)]
+    assert grants((3, 28)) == [
+        (2, week, None), (2, month, first - week), (3, month, first)
+    ]  # fmt: skip
+    assert grants((2, 28), (2, 7)) == [(2, week, None)]
+    assert grants((3, 28), (4, 28)) == [
+        (2, week, None), (2, month, first - week), (3, month, first), (4, month, second)
+    ]  # fmt: skip
+
+
+def test_what_was_left_out_is_born_again():
+    """Under another name, so that what is stored of it is not taken for the whole."""
+    with_less = edited("viewers / seconds", "seconds / 2")
+    without = compiled(
+        DEFINITION.replace("viewers / seconds", "seconds / 2").replace(
+            "  viewers: {value: distinct(viewed.user), window: trailing 2d}\n", ""
+        )
+    )
+    (viewers,) = {each.identity for each in PLAN.memories if each.reach_ms == REACH_MS[2]}
+    known = at_first(PLAN)
+    again = known.after(without, 10).after(with_less, 20)
+    assert known.stored_as(viewers) == f"{viewers}.0"
+    assert again.held[viewers] == Held(2, (Grant(0, REACH_MS[2], 20),))
+    assert again.stored_as(viewers) == f"{viewers}.2"
+    assert Known().stored_as(viewers) == f"{viewers}.0"
