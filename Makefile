@@ -1,6 +1,6 @@
 # What a person runs and what CI runs, word for word. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help check test demo ci kafka-jars fmt
+.PHONY: help check test bench soak demo ci kafka-jars fmt
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -16,6 +16,12 @@ check: ## lint, formatting, types and import contracts
 # but with pytest 9.2 pytest-xdist 3.8 ignores them (pytest-dev/pytest-xdist#1386).
 test: ## all tests; those whose service is missing skip with the reason
 	uv run pytest -n 2 --dist loadfile
+
+bench: ## speed, memory and latency beside their targets; QUICK=1 takes less than a minute
+	uv run python -m tests.bench $(if $(QUICK),--quick)
+
+soak: ## kill -9 against the oracle, for as long as you like: make soak FOR=1h SEED=7
+	uv run python -m tests.soak --for $(or $(FOR),10m) $(if $(SEED),--seed $(SEED))
 
 demo: ## the engine on a made-up product, with its metrics
 	uv run northstar demo

@@ -308,8 +308,9 @@ class Refusals:
 
     def put_into(self, rejected: Rejected, at: NDArray[np.int64]) -> None:
         """Tell the refused rows by reason; `at` is which record each row was."""
-        for found in np.unique(self._found[self._found > 0]).tolist():
-            rejected.add(self._REASONS[found - 1], at[self._found == found])
+        for found in np.flatnonzero(np.bincount(self._found)).tolist():
+            if found:
+                rejected.add(self._REASONS[found - 1], at[self._found == found])
 
 
 @dataclass(frozen=True, slots=True)

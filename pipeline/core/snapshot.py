@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 MAGIC: Final = b"NSTR"
 VERSION: Final = 1
@@ -47,9 +47,13 @@ def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
             ],
         }
     )
-    body = b"".join([header, *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
-    checksum = xxh3_64_intdigest(body, len(header))
-    return _PREFIX.pack(MAGIC, VERSION, len(header), checksum) + body
+    # The one copy is that into the whole: states are large, and all of them are packed each epoch.
+    parts = [memoryview(header), *(np.ascontiguousarray(array).data for array in arrays.values())]
+    checksum = xxh3_64(seed=len(header))
+    for part in parts:
+        checksum.update(part)
+    prefix = _PREFIX.pack(MAGIC, VERSION, len(header), checksum.intdigest())
+    return b"".join([prefix, *parts])
 
 
 def unpack(packed: bytes) -> tuple[Arrays, dict[str, Any]]:

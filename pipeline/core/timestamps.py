@@ -66,11 +66,12 @@ def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
 def _from_text(values: Sequence[str | None]) -> NDArray[np.int64]:
     """Texts of the usual form together, the others by Arrow."""
     size = len(_USUAL)
-    if None not in values and set(map(len, values)) == {size}:
-        times, good = _from_usual_texts(values)
+    texts = [*filter(None, values)]
+    if len(texts) == len(values) and set(map(len, texts)) == {size}:
+        times, good = _from_usual_texts(texts)
         if good.all():
             return times
-    usual = np.fromiter((text is not None and len(text) == size for text in values), np.bool_)
+    usual = np.fromiter((len(text or "") == size for text in values), np.bool_)
     times = np.empty(len(values), np.int64)
     times[usual], usual[usual] = _from_usual_texts([*compress(values, usual)])
     if not usual.all():
