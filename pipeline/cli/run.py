@@ -148,7 +148,7 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
     settings, telemetry, stop = job.settings, job.telemetry, job.stop
 
     def work() -> None:
-        runtime.run(
+        positions = runtime.run(
             job.plan,
             deployment_of(settings),
             job.source,
@@ -157,6 +157,7 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
             stop=stop,
             running=replace(running_of(settings), dead_letters=letters, place=job.place),
         )
+        job.source.tell_group(positions)
 
     with (
         _dead_letters(job.plan, settings, job.source, telemetry) as letters,

@@ -92,7 +92,7 @@ class EngineThread:
     the engine has ended for whatever reason.
     """
 
-    def __init__(self, work: Callable[[], None], stop: threading.Event) -> None:
+    def __init__(self, work: Callable[[], object], stop: threading.Event) -> None:
         self.fault: BaseException | None = None
         self._work = work
         self._stop = stop

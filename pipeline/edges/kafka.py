@@ -16,11 +16,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+import structlog
+from confluent_kafka import KafkaException, TopicPartition
+
+from pipeline.edges.kafka_client import ErrorLog, connect, without_secrets
 from pipeline.edges.kafka_reader import KafkaReader
 from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, REFRESH_S, Watch
 from pipeline.settings import KafkaSettings
 from pipeline.telemetry import Telemetry
+
+COMMIT_TIMEOUT_S: Final = 5.0
+
+log = structlog.get_logger()
 
 
 class KafkaSource:
@@ -79,6 +88,31 @@ class KafkaSource:
         except BaseException:
             self._released()
             raise
+
+    def tell_group(self, positions: Mapping[int, int]) -> None:
+        """Tell the consumer group where we have stopped; a cluster that is away is not waited for.
+
+        While slots are open each tells of itself, and always of the epoch before the last.
+        """
+        if self._settings.group is None or not positions:
+            return
+        places = []
+        for number, offset in positions.items():
+            topic, partition = self.partition_name(number)
+            places.append(TopicPartition(topic, int(partition), offset))
+        telling = threading.Thread(target=self._commit, args=(places,), name="commit", daemon=True)
+        telling.start()
+        telling.join(COMMIT_TIMEOUT_S)
+
+    def _commit(self, places: list[TopicPartition]) -> None:
+        consumer = connect(self._settings, ErrorLog(self._settings))
+        try:
+            consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException as refused:
+            text = without_secrets(refused.args[0].str(), self._settings)
+            log.warning("group not told", group=self._settings.group, error=text)
+        finally:
+            consumer.close()
 
     def _watched(self) -> Watch:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -80,10 +80,11 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     telemetry: Telemetry,
     stop: Event,
     running: Running | None = None,
-) -> None:
+) -> Mapping[int, int]:
     """Run to the end: `stop` is set, the source has ended, or something is beyond repair.
 
-    `publish` is called with each tick, in order. What was read is saved before the return.
+    `publish` is called with each tick, in order. What was read is saved before the return; the
+    positions that are saved, by partition, are what is returned.
 
     Raises:
         StoreRefused: The saved state cannot be used.
@@ -132,6 +133,7 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
         _work(flow(known_in(running.store)), running, recovery_config(running.store))
     if intake.faults:
         raise intake.faults[0]
+    return intake.saved
 
 
 def _work(flow: Dataflow, running: Running, recovery: RecoveryConfig | None) -> None:

@@ -47,6 +47,7 @@ class Intake:
 
     `stop` asks all of them to end. `faults` takes in what a reader raised: the slots then end as if
     asked to, so that what was read before is saved. `dead_letters` take what decode rejects.
+    `saved` takes in, by partition, the positions of the latest snapshots.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class Intake:
     pending_rows_max: int = PENDING_ROWS_MAX
     monotonic_s: Callable[[], float] = time.monotonic
     faults: list[Exception] = field(default_factory=list)
+    saved: dict[int, int] = field(default_factory=dict)
     dead_letters: DeadLetters | None = None
     reach: Reach = nowhere
 
@@ -257,6 +259,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         if self._intake.dead_letters is not None:
             self._intake.dead_letters.settle()
         self._saved_positions.append({**self._positions})
+        self._intake.saved.update(self._positions)
         arrays = {
             f"{number}/{name}": array
             for number, state in self._states.items()

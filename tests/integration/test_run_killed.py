@@ -202,6 +202,8 @@ def test_sigterm_under_load_ends_in_order_and_nothing_is_read_again(kafka, topic
     northstar.wait_until_tick(collaboration.newest_tick_ms(len(log)))
     readings = northstar.get("/api/v1/readings").text
     read_then = end_in_order(northstar)
+    ends = [sum(each.partition == number for each in log) for number in range(PARTITIONS)]
+    assert kafka.committed(topic, topic, PARTITIONS) == ends
 
     northstar.begin()
     northstar.wait_until_ready()
@@ -209,12 +211,6 @@ def test_sigterm_under_load_ends_in_order_and_nothing_is_read_again(kafka, topic
     assert read_at_first + read_then == len(log)
     assert northstar.get("/api/v1/readings").text == readings
     assert consumed(counted(northstar)) == 0
-    ends = [sum(each.partition == number for each in log) for number in range(PARTITIONS)]
-
-    def committed():
-        return kafka.committed(topic, topic, PARTITIONS)
-
-    wait_until(lambda: committed() == ends, "the group's offsets", CATCH_UP_TIMEOUT_S)
     assert end_in_order(northstar) == 0
 
 
