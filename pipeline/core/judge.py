@@ -7,7 +7,8 @@ The only memory is the readings that `previous(…)` baselines will ask for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -53,6 +54,9 @@ class Published:
     coverage: float
 
 
+SavedReading = tuple[str, int, float | None, float]  # identity of its metric, tick, what it said
+
+
 @dataclass(slots=True)
 class History:
     """Past readings of the metrics that a `previous(…)` baseline looks back on.
@@ -72,6 +76,23 @@ class History:
         oldest = looks_back_to(baseline, tick_ms)
         for gone in [tick for tick in kept if tick < oldest]:
             del kept[gone]
+
+    def dump(self, plan: Plan) -> list[SavedReading]:
+        """Everything remembered, by the identities of metrics."""
+        return [
+            (plan.metrics[metric].identity, tick_ms, kept.value, kept.coverage)
+            for metric, by_tick in self.readings.items()
+            for tick_ms, kept in by_tick.items()
+        ]
+
+    def load(self, plan: Plan, saved: Iterable[SavedReading]) -> None:
+        """Take the place of an empty history with what `dump` gave, for metrics that are there."""
+        numbers: dict[str, list[int]] = defaultdict(list)
+        for number, metric in enumerate(plan.metrics):
+            numbers[metric.identity].append(number)
+        for identity, tick_ms, value, coverage in saved:
+            for number in numbers[identity]:
+                self.readings.setdefault(number, {})[tick_ms] = Published(value, coverage)
 
 
 # A hundredth of the period keeps the history of a guardrail to a hundred readings or so.

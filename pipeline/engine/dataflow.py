@@ -18,6 +18,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from pipeline.core.publish import Tick
+from pipeline.engine.failpoints import Failpoint
 from pipeline.engine.operators import ClockLogic, ComposeLogic, RollLogic, Steps, route
 from pipeline.engine.slots import Intake, Slots, pick_clock, pick_shards
 
@@ -39,7 +40,12 @@ def build(intake: Intake, steps: Steps, publish: Publish) -> Dataflow:
         rolled = op.stateful_batch(f"roll-{level}", rows, _roll(steps, level))
         rows = op.flat_map_batch(f"route-{level}", rolled, route)
     readings = op.stateful_batch("compose", rows, lambda saved: ComposeLogic(steps, saved))
-    op.output("publish", readings, _Sink(publish))
+
+    def publish_and_reach(tick: Tick) -> None:
+        publish(tick)
+        steps.reach(Failpoint.PUBLISH)
+
+    op.output("publish", readings, _Sink(publish_and_reach))
     return flow
 
 

@@ -54,6 +54,8 @@ class LocalEngine:
         for (level, shard), rows in contributions.rows.items():
             self._levels[level][shard].queue(rows, contributions.visible_ms)
             self._waiting += sum(map(len, rows.values()))
+        # Events that no feed has rows of were watched as well.
+        self._levels[0][number % self._deployment.shards].queue({}, contributions.visible_ms)
 
     def finish(self, partition: int) -> None:
         """A partition has ended: it holds nobody back any more."""

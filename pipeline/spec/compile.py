@@ -8,6 +8,7 @@ from pipeline.core import plan
 from pipeline.spec.attributes import check_attributes, teachers
 from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
 from pipeline.spec.fingerprint import fingerprint
+from pipeline.spec.identities import identified
 from pipeline.spec.memories import Memories
 from pipeline.spec.metrics import Metrics, label_of, read_metrics
 from pipeline.spec.names import SECTIONS, Names
@@ -36,7 +37,7 @@ def compile_definition(definition: Definition, findings: Findings) -> plan.Plan 
     _infer_from_aggregates(names, events, sets, metrics)
     tables = Tables(names, events, Memories())
     compiled = _compiled(definition, tables, sets, metrics)
-    return None if findings.has_errors else compiled
+    return None if findings.has_errors else identified(fingerprint(compiled))
 
 
 def _compiled(
@@ -55,23 +56,21 @@ def _compiled(
         finish_event(tables.names, event, None if event.name in forever else retention_ms)
         for event, retention_ms in zip(tables.events.values(), retentions_ms, strict=True)
     )
-    return fingerprint(
-        plan.Plan(
-            definition.product,
-            definition.label or label_of(definition.product),
-            definition.game,
-            definition.calendar.zone,
-            "",
-            tuple(definition.source.topics),
-            _envelope(definition.source.envelope),
-            events,
-            tables.memories.feeds(),
-            tables.memories.memories(),
-            compiled_sets,
-            tuple(metrics.terms),
-            compiled_metrics,
-            max((one.level + 1 for one in compiled_sets), default=1),
-        )
+    return plan.Plan(
+        definition.product,
+        definition.label or label_of(definition.product),
+        definition.game,
+        definition.calendar.zone,
+        "",
+        tuple(definition.source.topics),
+        _envelope(definition.source.envelope),
+        events,
+        tables.memories.feeds(),
+        tables.memories.memories(),
+        compiled_sets,
+        tuple(metrics.terms),
+        compiled_metrics,
+        max((one.level + 1 for one in compiled_sets), default=1),
     )
 
 

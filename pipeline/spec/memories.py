@@ -1,7 +1,7 @@
 """Which feeds and memories a definition needs: each once, however many ask for it.
 
-Keys are built from names and expressions, never from positions, so that a memory is found again
-after a restart with a definition that has changed elsewhere.
+Keys are built from names and expressions, never from positions: what asks for the same by them
+shares it, and people can read them.
 """
 
 from __future__ import annotations

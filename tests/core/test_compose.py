@@ -262,3 +262,16 @@ def test_coverage_of_a_metric_is_the_smallest_of_its_terms():
     )
     readings = compose(plan, Partial((1, 1), (0, 0), TICK_MS - 2 * DAY_MS), TICK_MS)
     assert [reading.coverage for reading in readings] == [2 / 7, 1.0]
+
+
+def test_a_term_is_covered_from_when_it_is_known():
+    """The later of that moment and the first event; the other terms are as they would be."""
+    plan = plan_of(metric(COUNT), metric(OTHER), metric(plus(COUNT, OTHER)), windows=((DAY,),) * 2)
+    whole = Partial((1, 1), (0, 0), TICK_MS - 18 * HOUR_MS)
+
+    def coverages(*since_ms):
+        return [reading.coverage for reading in compose(plan, whole, TICK_MS, since_ms)]
+
+    assert coverages(TICK_MS - 12 * HOUR_MS, TICK_MS - 36 * HOUR_MS) == [0.5, 0.75, 0.5]
+    assert coverages(TICK_MS + 1, TICK_MS - 6 * HOUR_MS) == [0.0, 0.25, 0.0]
+    assert coverages() == coverages(0, 0) == [0.75, 0.75, 0.75]

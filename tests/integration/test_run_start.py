@@ -1,5 +1,7 @@
 """A start that fails says why in one clear line, and by its exit code what kind of fault it is."""
 
+import json
+import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,6 +71,16 @@ def test_bad_settings_are_named_with_where_they_were_set():
     slip, flag = ended.words
     assert slip.startswith("time.latenes (NORTHSTAR_TIME__LATENES): no such setting; did you")
     assert flag.startswith("time.lateness (flag): 'soon' cannot be used; write a duration")
+
+
+def test_dead_letters_to_a_topic_that_is_read_are_refused():
+    """Exit code 2: each letter would be rejected in its turn, and become another."""
+    environment = {"KAFKA__TOPICS": "events,more", "DEAD_LETTERS__TOPIC": "more"}
+
+    ended = run_to_end(environment, DEFINITION)
+
+    assert ended.code == Exit.USAGE
+    assert ended.words == ["dead_letters.topic: more is a topic that is read; name another"]
 
 
 def test_a_property_that_librdkafka_does_not_know_is_named():
@@ -164,17 +176,23 @@ def test_state_of_another_product_is_refused(saved):
     assert "product was collaboration and is grocery now; it belongs to another product" in line
 
 
-def test_state_of_an_older_definition_is_refused(saved, tmp_path):
-    """Exit code 6 and what to do: one window has become a day longer."""
+def test_state_of_an_older_definition_is_gone_on_with(saved, tmp_path):
+    """One window has become a day longer: the log says what starts anew, and the run goes on."""
     environment, flags, _ = saved
-    file = tmp_path / "newer.yaml"
+    file, log = tmp_path / "newer.yaml", tmp_path / "newer.log"
     file.write_text(NEWER)
+    flags = (*flags[:2], "--state", str(shutil.copytree(flags[3], tmp_path / "state")), *flags[4:])
 
-    ended = run_to_end(environment, str(file), *flags)
+    with Northstar(log, environment, str(file), *flags) as northstar:
+        northstar.begin()
+        northstar.wait_until_ready()
+        assert northstar.end()[0] == Exit.OK
 
-    assert ended.code == Exit.STATE_UNUSABLE
-    (line,) = ended.words
-    assert "the definition has changed; start with an empty directory" in line
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    anew = [line for line in lines if line["event"] == "a metric starts anew"]
+    assert {line["because"] for line in anew} == {"the set lapsed_contributors has changed"}
+    (kept,) = (line for line in lines if line["event"].startswith("the definition has changed"))
+    assert kept["metrics"]
 
 
 def test_a_topic_made_anew_under_saved_state_is_data_loss(kafka, topic, saved):
@@ -184,13 +202,15 @@ def test_a_topic_made_anew_under_saved_state_is_data_loss(kafka, topic, saved):
     admin.delete_topics([topic])[topic].result(ADMIN_TIMEOUT_S)
     wait_until(lambda: topic not in admin.list_topics().topics, "its end", ADMIN_TIMEOUT_S)
     kafka.create_topic(topic, partitions=collaboration.PARTITIONS)
+    collaboration.produce(kafka, topic, collaboration.log()[:RECORDS])  # as many as before
 
     ended = run_to_end(environment, DEFINITION, *flags)
 
     assert ended.code == Exit.DATA_LOSS
     (line,) = ended.words
-    assert f"{topic} partition" in line
-    assert "the topic was made anew or cut short" in line
+    assert line.startswith(
+        f"topic {topic} was made anew: what was counted is no longer its content"
+    )
 
 
 def test_what_cannot_be_reached_is_told_within_seconds(kafka, unreachable):

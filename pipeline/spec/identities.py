@@ -1,0 +1,203 @@
+"""Identities: digests by which saved state is found again under a definition that has changed.
+
+The identity of a memory covers all that decides its rows, and nothing else: not where it stands in
+the plan, no name that is only for people, not how much of it is asked for. The order in which a
+definition says things plays no part. Only plain values go in, so that our own code may be renamed.
+
+What a record is rejected for is no part of it: a definition that reads more of an event may reject
+more of its records from then on, without a word on those that were counted before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from xxhash import xxh3_64_hexdigest
+
+from pipeline.core import expression as tree, plan as plans
+from pipeline.core.plan import ENTITY_ITSELF, MemoryKind
+from pipeline.core.windows import Trailing, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipeline.core.expression import Expression
+    from pipeline.core.plan import Condition, Event, Formula, IdSource, Memory, Plan
+    from pipeline.core.windows import Window
+
+
+def identified(plan: Plan) -> Plan:
+    """The plan with identities.
+
+    Memories of one identity hold the same rows, and so are made to keep the same of them.
+    """
+    found = _Identities(plan)
+    memories = [replace(each, identity=found.memory(n)) for n, each in enumerate(plan.memories)]
+    return replace(
+        plan,
+        events=tuple(replace(e, identity=found.event(n)) for n, e in enumerate(plan.events)),
+        feeds=tuple(
+            replace(feed, identity=found.rows(n), column_identities=found.columns(n))
+            for n, feed in enumerate(plan.feeds)
+        ),
+        memories=tuple(_as_large(each, memories) for each in memories),
+        sets=tuple(replace(s, identity=found.set(n)) for n, s in enumerate(plan.sets)),
+        metrics=tuple(replace(m, identity=found.metric(n)) for n, m in enumerate(plan.metrics)),
+    )
+
+
+def _as_large(memory: Memory, memories: list[Memory]) -> Memory:
+    alike = [each for each in memories if each.identity == memory.identity]
+    reaches = [each.reach_ms for each in alike if each.reach_ms is not None]
+    return replace(memory, k=max(each.k for each in alike), reach_ms=max(reaches, default=None))
+
+
+def _digest(*parts: object) -> str:
+    return xxh3_64_hexdigest(repr(parts).encode())
+
+
+class _Identities:
+    """The identities of one plan's parts, by their places in it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        envelope = plan.envelope
+        self._envelope = (envelope.name, envelope.time, envelope.time_unit.value, envelope.id)
+        self._rolled_up = {
+            roll_up.tally: (number, roll_up.attribute)
+            for number, each in enumerate(plan.sets)
+            for roll_up in each.roll_ups
+        }
+        self.memory: Callable[[int], str] = cache(self._memory)
+        self.set: Callable[[int], str] = cache(self._set)
+
+    def event(self, number: int) -> str:
+        """Of an event: all that is said of it."""
+        event = self._plan.events[number]
+        ids = sorted((entity, _id_source(source)) for entity, source in event.ids)
+        values = sorted((value.name, _value(event, value.name)) for value in event.values)
+        return _digest("event", self._records(event), ids, values)
+
+    def rows(self, number: int) -> str:
+        """Of a feed's rows, whatever travels along with them."""
+        feed = self._plan.feeds[number]
+        event = self._plan.events[feed.event]
+        where = None if feed.where is None else _expression(feed.where, partial(_value, event))
+        entity = None if feed.entity is None else (feed.entity, _id(event, feed.entity))
+        return _digest("rows", feed.level, self._records(event), where, entity)
+
+    def columns(self, number: int) -> tuple[str, ...]:
+        """Of what travels along with a feed's rows."""
+        feed = self._plan.feeds[number]
+        event = self._plan.events[feed.event]
+        others = [_digest(_id(event, other)) for other in feed.others]
+        return *others, *(_digest(_value(event, value)) for value in feed.values)
+
+    def _records(self, event: Event) -> tuple[object, ...]:
+        """Which records are an event."""
+        where = None if event.where is None else _expression(event.where, partial(_value, event))
+        return self._envelope, sorted(event.record_names), where
+
+    def _memory(self, number: int) -> str:
+        memory = self._plan.memories[number]
+        table = (memory.kind.value, memory.level, memory.entity)
+        if memory.feed is None:
+            counted, attribute = self._rolled_up[number]
+            return _digest(*table, self.set(counted), self.memory(attribute))
+        return _digest(*table, self.rows(memory.feed), self._column(memory), _window(memory.window))
+
+    def _column(self, memory: Memory) -> object:
+        if memory.column is None or memory.feed is None:
+            return None
+        event = self._plan.events[self._plan.feeds[memory.feed].event]
+        is_id = memory.kind in (MemoryKind.TOP_K, MemoryKind.ATTRIBUTE)
+        return _id(event, memory.column) if is_id else _value(event, memory.column)
+
+    def _set(self, number: int) -> str:
+        each = self._plan.sets[number]
+        return _digest("set", each.entity, each.level, self._condition(each.when))
+
+    def _condition(self, condition: Condition) -> tuple[object, ...]:
+        match condition:
+            case plans.AtLeast(memory=memory, window=window, threshold=threshold, leave_out=out):
+                left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
+                return "at least", self.memory(memory), _window(window), threshold, left_out
+            case plans.NotHeld(condition=inner):
+                return "not", self._condition(inner)
+            case plans.AllHeld(conditions=conditions):
+                return "all", *_in_any_order(map(self._condition, conditions))
+        return "any", *_in_any_order(map(self._condition, condition.conditions))
+
+    def metric(self, number: int) -> str:
+        """Of a metric: all that its value is made of."""
+        return _digest("metric", self._formula(self._plan.metrics[number].value))
+
+    def _formula(self, formula: Formula) -> tuple[object, ...]:
+        match formula:
+            case plans.Constant(value=value):
+                return "number", float(value)
+            case plans.OfMetric(metric=metric):
+                return "metric", self.metric(metric)
+            case plans.OfTerm(term=number, part=part):
+                term = self._plan.terms[number]
+                of = (
+                    self.memory(term.memory) if term.memory is not None else self.set(term.set or 0)
+                )
+                return "term", term.kind.value, of, part.value, [*map(_window, term.windows)]
+        sides = self._formula(formula.left), self._formula(formula.right)
+        return "calculation", formula.operator, *sides
+
+
+def _window(window: Window | None) -> tuple[object, ...] | None:
+    if window is None:
+        return None
+    if isinstance(window, Trailing):
+        return "trailing", window.size_ms
+    starts = window.week_starts if window.unit is Unit.WEEK else None
+    return "calendar", window.unit.value, window.zone, starts, window.last
+
+
+def _id(event: Event, entity: str) -> tuple[object, ...]:
+    return _id_source(dict(event.ids)[entity])
+
+
+def _id_source(source: IdSource) -> tuple[object, ...]:
+    return source.mode.value, source.paths
+
+
+def _value(event: Event, name: str) -> tuple[object, ...]:
+    value = next(value for value in event.values if value.name == name)
+    expression = _expression(value.expression, partial(_value, event))
+    return value.kind.value, expression, float(value.minimum), float(value.maximum)
+
+
+def _expression(  # noqa: PLR0911 - one a kind of node
+    expression: Expression, value: Callable[[str], tuple[object, ...]]
+) -> tuple[object, ...]:
+    """An expression in plain values; `value` says what stands behind the name of one."""
+    inner = partial(_expression, value=value)
+    match expression:
+        case tree.At(path=path, kind=kind):
+            return "at", path, kind.value
+        case tree.Named(name=name):
+            return "value", *value(name)
+        case tree.Literal(value=literal):
+            return "literal", literal
+        case (
+            tree.Arithmetic(operator=operator, left=left, right=right)
+            | tree.Comparison(operator=operator, left=left, right=right)
+        ):
+            return operator, inner(left), inner(right)
+        case tree.OneOf(item=item, options=options):
+            return "in", inner(item), *_in_any_order(("literal", option) for option in options)
+        case tree.Not(operand=operand):
+            return "not", inner(operand)
+        case tree.AllOf(operands=operands):
+            return "all", *_in_any_order(map(inner, operands))
+    return "any", *_in_any_order(map(inner, expression.operands))
+
+
+def _in_any_order(parts: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return sorted(parts, key=repr)

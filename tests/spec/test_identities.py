@@ -1,0 +1,141 @@
+"""Identities: what a definition may change without its saved state being lost."""
+
+import pytest
+
+from pipeline.core.plan import MemoryKind
+from pipeline.spec import read_text
+from tests.spec.test_keys import METRICS, SETS
+
+TWINS = """\
+  ordered2:
+    name: order_placed
+    ids: {order: properties.order_id, user: userId}
+    values: {total: properties.total}
+"""
+
+
+@pytest.fixture
+def edited(shop):
+    """The plan of the definition that keys are tested with, after an edit, and the shop's."""
+
+    def compiled(*edits):
+        text = shop(sets=SETS, metrics=METRICS)
+        for old, new in edits:
+            assert old in text
+            text = text.replace(old, new)
+        result = read_text(text, "shop.yaml")
+        assert result.plan is not None, [problem.message for problem in result.problems]
+        return result.plan
+
+    return compiled
+
+
+def identities(plan):
+    """All that state is found by."""
+    return {each.identity for each in (*plan.memories, *plan.feeds)}
+
+
+def metrics(plan):
+    """The identity of each metric, by name."""
+    return {metric.name: metric.identity for metric in plan.metrics}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("owner: core", "owner: other, label: Orders placed"),
+        ("buyers", "customers"),
+        ("ordered", "bought"),
+        ("seconds", "secs"),
+        ("warn: 3%", "warn: 4%"),
+        ("previous(7d)", "previous(6d)"),
+        ("topics: [events]", "topics: [others]"),
+        ("amount > 5", "(amount > 5.0)"),
+        (">= 2", ">= 3"),
+        ("  share:", "  part:"),
+        ("{user: userId, order: properties.order_id}", "{order: properties.id, user: userId}"),
+        ("plan: properties.plan", "plan: properties.another"),
+    ],
+)
+def test_names_limits_and_thresholds_decide_no_row(edited, old, new):
+    """What is remembered is found again under all of these changes."""
+    assert identities(edited((old, new))) == identities(edited())
+
+
+def test_order_decides_no_row(edited):
+    """Of records' names, of the parts of a condition, and of options."""
+    name = "name: order_placed"
+    one = edited(
+        ("amount > 5", "amount > 5 and amount in (7, 8)"), (name, "name: [order_placed, paid]")
+    )
+    other = edited(
+        ("amount > 5", "amount in (8, 7) and amount > 5"), (name, "name: [paid, order_placed]")
+    )
+    assert identities(one) == identities(other)
+    assert metrics(one) == metrics(other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("amount > 5", "amount > 6", {"share"}),
+        (">= 2", ">= 3", {"share"}),
+        ("trailing 1d", "trailing 2d", {"g"}),
+        ("calendar week", "last calendar week", {"share"}),
+        ("previous(7d)", "previous(6d)", set()),
+        ("properties.ms / 1000", "properties.ms / 100", {"g"}),
+        ("{seconds: properties.ms / 1000}", "{seconds: {from: properties.ms, max: 9}}", {"g"}),
+        ("properties.total", "properties.sum", {"share"}),
+        ("name: page_viewed", "name: page_viewed\n    where: properties.ok", {"g"}),
+        ("envelope: segment", "envelope: {name: event, time: at}", {"orders", "share", "g"}),
+        ("product: shop", "product: shop\ncalendar: {week_starts: sunday}", {"share"}),
+    ],
+)
+def test_a_metric_is_another_when_its_value_is(edited, old, new, changed):
+    """And no other metric is."""
+    before, after = metrics(edited()), metrics(edited((old, new)))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_week_that_starts_on_another_day_leaves_months_alone(edited):
+    """They know no weeks."""
+    month = ("calendar week", "calendar month")
+    sunday = ("product: shop", "product: shop\ncalendar: {week_starts: sunday}")
+    assert identities(edited(month, sunday)) == identities(edited(month))
+
+
+def test_memories_of_one_identity_keep_the_same(edited):
+    """Two events of one meaning give two memories, each as large as the larger is asked to be."""
+    plan = edited(
+        ("sets:\n", TWINS + "sets:\n"),
+        (
+            "metrics:\n",
+            (
+                "  one: {of: user, when: distinct(ordered.order) >= 4, window: trailing 9d}\n"
+                "  two: {of: user, when: distinct(ordered2.order) >= 1, window: trailing 20d}\n"
+                "metrics:\n  first: {value: size(one)}\n  second: {value: size(two)}\n"
+            ),
+        ),
+    )
+    one, two = (each for each in plan.memories if each.kind is MemoryKind.TOP_K)
+    assert one.key != two.key
+    assert (one.identity, one.k, one.reach_ms) == (two.identity, two.k, two.reach_ms)
+    assert one.k == 5
+    assert one.reach_ms > 20 * 86_400_000
+
+
+def test_identities_stay_the_same_from_release_to_release(edited):
+    """If a change of our code changes them, everybody's metrics start anew: say so in CHANGELOG."""
+    plan = edited()
+    assert [memory.identity for memory in plan.memories] == [
+        "f52e596ed93bc5c6",
+        "61f6e8bb23815f40",
+        "3967ef6e2d6aa5ac",
+        "3b35d906c82e3973",
+    ]
+    assert [feed.identity for feed in plan.feeds] == [
+        "544419f75d942bba",
+        "ef6011a77e18a752",
+        "ef00b4ef4ed2d238",
+        "f83b4274daa20f55",
+    ]
