@@ -74,6 +74,12 @@ class Known:
         """Under which name something is stored."""
         return f"{identity}.{self.held[identity].born if identity in self.held else 0}"
 
+    def has_all_of(self, plan: Plan) -> bool:
+        """Whether there is a word on everything that a plan keeps."""
+        identities = {feed.identity for feed in plan.feeds}
+        identities |= {memory.identity for memory in plan.memories}
+        return identities <= self.held.keys()
+
     def after(self, plan: Plan, since_ms: int) -> Known:
         """What is known under the next plan; what is new in it is known from a moment on."""
         generation = self.generation + 1

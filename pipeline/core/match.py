@@ -25,7 +25,7 @@ from pipeline.core.records import Counts, Filtered
 from pipeline.core.wanted import bearers
 
 _NO_PLACES: Final = np.empty(0, np.int64)
-_OFFSET_BITS: Final = 44  # offsets to 1.7e13, partitions to 524,287
+_OFFSET_BITS: Final = 40  # offsets to 1.1e12, partitions to 8.3e6
 
 _SHARD_BITS: Final = np.uint64(32)  # the low half of a hash chooses its slot in the index
 
@@ -81,7 +81,7 @@ def _rows_from_block(block: bytes, cut: list[tuple[int, str]]) -> Rows:
 def place(partition: int, offset: int) -> int:
     """Where in the log a record stands, in one number: partition, then offset.
 
-    >>> place(3, 25) - place(3, 20), place(4, 0) > place(3, 9_999_999_999_999)
+    >>> place(3, 25) - place(3, 20), place(4, 0) > place(3, 999_999_999_999)
     (5, True)
     """
     return partition << _OFFSET_BITS | offset

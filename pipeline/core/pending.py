@@ -1,8 +1,10 @@
 """Pending: rows that wait for the tick that may see them.
 
-They are kept in the pieces they came in, each with the span of moments at which its rows become
-visible. A tick takes most pieces whole and leaves most others alone; only those that it falls into
-are cut.
+They are kept in pieces, each with the span of moments at which its rows become visible. A tick
+takes most pieces whole and leaves most others alone; only those that it falls into are cut.
+
+A quiet stream comes in slivers, a few rows a poll: short pieces that follow each other are joined
+when there are many of a size, as the runs of a ledger are.
 """
 
 from __future__ import annotations
@@ -10,10 +12,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.core.match import Rows, joined
 
 Span = tuple[int, int]  # of moments in milliseconds, the last included
+
+
+_JOINED: Final = 16  # pieces of one tier
+_LONG: Final = 2_048  # rows, from which on a piece is as good as any
 
 
 @dataclass(slots=True)
@@ -23,6 +30,7 @@ class _Piece:
     rows: Rows
     first_ms: int
     last_ms: int
+    tier: int = 0
 
 
 class Pending:
@@ -39,8 +47,13 @@ class Pending:
         """Add rows that become visible within a span; it is looked up where it is not given."""
         if len(rows):
             visible_ms = visible_ms or (int(rows.visible_ms.min()), int(rows.visible_ms.max()))
-            self._pieces[feed].append(_Piece(rows, *visible_ms))
             self._count += len(rows)
+            pieces = self._pieces[feed]
+            pieces.append(_Piece(rows, *visible_ms))
+            while len(pieces) >= _JOINED and pieces[-_JOINED].tier == pieces[-1].tier:
+                if len(pieces[-1].rows) >= _LONG:
+                    break
+                pieces[-_JOINED:] = [_one_of(pieces[-_JOINED:])]
 
     def take(self, before_ms: int) -> Iterator[tuple[int, Rows]]:
         """Take out, feed by feed, what is visible before a moment."""
@@ -56,7 +69,8 @@ class Pending:
                     taken.append(piece.rows.take(visible))
                     rest = piece.rows.take(~visible)
                     if len(rest):
-                        left.append(_Piece(rest, int(rest.visible_ms.min()), piece.last_ms))
+                        first_ms = int(rest.visible_ms.min())
+                        left.append(_Piece(rest, first_ms, piece.last_ms, piece.tier))
             self._pieces[feed] = left
             rows = joined(taken) if taken else None
             if rows is not None and len(rows):
@@ -68,3 +82,12 @@ class Pending:
         for feed, pieces in self._pieces.items():
             if pieces:
                 yield feed, joined([piece.rows for piece in pieces])
+
+
+def _one_of(pieces: list[_Piece]) -> _Piece:
+    return _Piece(
+        joined([piece.rows for piece in pieces]),
+        min(piece.first_ms for piece in pieces),
+        max(piece.last_ms for piece in pieces),
+        pieces[-1].tier + 1,
+    )

@@ -69,7 +69,12 @@ class Evaluated:
 
 
 class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
-    """Turns watermarks of slots into ticks for the shards."""
+    """Turns watermarks of slots into ticks for the shards.
+
+    After a restart it calls the latest ticks again, with the first watermark that it hears and not
+    before: what a step sends while Bytewax still loads can reach another before its state does, and
+    that then begins anew.
+    """
 
     def __init__(self, steps: Steps, saved: bytes | None) -> None:
         self._reach = steps.reach
@@ -83,7 +88,6 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         self._generation = steps.known.generation
         self._sent = Outbox[None]()
         self._again: list[int] = []
-        self._say_again_at: datetime | None = None
         if saved is not None:
             facts = unpack(saved)[1]
             self._clock.load(facts["clock"])
@@ -91,7 +95,6 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
             of_this_plan = facts["generation"] == self._generation
             self._again = facts["sent"] if of_this_plan else self._clock.last()
             self._sent.load(dict.fromkeys(self._again))
-            self._say_again_at = datetime.now(UTC)
 
     def on_batch(self, values: list[Message]) -> tuple[list[Keyed], bool]:
         """Take in watermarks; tell every shard what is due."""
@@ -104,18 +107,10 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         for at_ms in due:
             self._sent.put(at_ms, None)
         ticks = (*self._again, *due)
-        self._again, self._say_again_at = [], None
+        self._again = []
         if not ticks:
             return []
         return [(shard_key(shard), Due(ticks)) for shard in range(self._shards)]
-
-    def on_notify(self) -> tuple[list[Keyed], bool]:
-        """Call the latest ticks again, after a restart."""
-        return self._call([]), self.RETAIN
-
-    def notify_at(self) -> datetime | None:
-        """At once after a restart, never otherwise."""
-        return self._say_again_at
 
     def snapshot(self) -> bytes:
         """The clock's state, and the ticks it called lately."""

@@ -192,7 +192,7 @@ class Store:
         self._check_parts(parts, manifest.parts, name)
         self._drop_unfinished(parts)
         newest = max(map(newest_ms, self._scanned(parts)), default=ALWAYS)
-        if known.plan != plan.fingerprint:
+        if known.plan != plan.fingerprint or not known.has_all_of(plan):
             # A moment later than all that was read, so that none of it is taken for known.
             after = known.after(plan, ALWAYS if newest == ALWAYS else newest + 1)
             self._rewrite(_as_json(manifest, name, after))

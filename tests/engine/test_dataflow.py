@@ -7,8 +7,8 @@ from bytewax.visualize import to_rendered
 
 from pipeline.core.deployment import Deployment
 from pipeline.engine.dataflow import build
-from pipeline.engine.messages import CLOCK_KEY, READINGS_KEY, shard_key
-from pipeline.engine.operators import Steps
+from pipeline.engine.messages import CLOCK_KEY, READINGS_KEY, Watermark, shard_key
+from pipeline.engine.operators import ClockLogic, RollLogic, Steps
 from pipeline.engine.slots import Intake, Slots
 from pipeline.telemetry import Telemetry
 from tests.engine.both_engines import compiled
@@ -78,3 +78,18 @@ def test_keys_are_what_state_is_stored_under():
     assert READINGS_KEY == "readings"
     assert [shard_key(number) for number in (0, 7, 31)] == ["shard-000", "shard-007", "shard-031"]
     assert Slots(intake_of(FLAT, slots=2)).list_parts() == ["slot-000", "slot-001"]
+
+
+def test_no_step_speaks_to_another_while_state_is_loaded():
+    """Regression: a tick that the clock called on its own, at once after a restart, could reach a
+    shard before the shard's state did; the shard then began empty, and was saved so.
+    """
+    steps = Steps(PLAN, Deployment(), 1, Telemetry(), 12)
+    clock = ClockLogic(steps, None)
+    clock.on_batch([Watermark(0, 10**12, 10**12, 10**12 - 10**6)])
+    saved = clock.snapshot()
+    loaded = ClockLogic(steps, saved)
+    assert loaded.notify_at() is None
+    (_, called), *_ = loaded.on_batch([Watermark(0, 10**12, 10**12, 10**12 - 10**6)])[0]
+    assert called.ticks_ms[-1] == 10**12
+    assert RollLogic(steps, 0, RollLogic(steps, 0, None).snapshot()).notify_at() is None

@@ -213,7 +213,8 @@ def _run(
     other[1:] = (panes[1:] != panes[:-1]) | (rows[1:] != rows[:-1])
     first = np.flatnonzero(other)
     if len(first) < len(rows):
-        panes, rows, counts = panes[first], rows[first], np.add.reduceat(counts, first)
+        panes, rows = panes[first], rows[first]
+        counts = np.add.reduceat(counts, first, dtype=np.int32)
         micros = None if micros is None else np.add.reduceat(micros, first)
     return _cut(tier, panes, rows, counts, micros)
 
