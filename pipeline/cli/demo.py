@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -155,7 +156,8 @@ def _watch(view: View, server: HttpServer, output: Output, stop: threading.Event
     if output is Output.JSON or not console.is_terminal:
         typer.echo(f"reading the history; serving {_served(server)[0]}", err=True)
     if output is Output.JSON:
-        stop.wait()
+        while not stop.is_set():
+            time.sleep(_LOOK_AGAIN_S)
         return
     try:
         show(view, console, stop)

@@ -118,14 +118,21 @@ class EngineThread:
 def stopped_by_signals(stop: threading.Event, *, at_once: bool = True) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM asks for an end in order; a second one ends us on the spot.
 
-    Unless it is not to do so `at_once`: what a supervisor asks, others may have asked before.
+    Unless it is not to do so `at_once`: what a supervisor asks, others may have asked before. Its
+    process ignores both ever after, since it may be asked while it exits with a code of its own.
+
+    Nobody may wait for `stop` in the main thread: that takes a lock, and `ask` may find it taken.
     """
     before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP}
+    is_asked = False
 
     def ask(number: int, _: object) -> None:
-        if stop.is_set() and at_once:
+        nonlocal is_asked
+        if at_once and (is_asked or stop.is_set()):
             os._exit(128 + number)  # in order is not possible: the engine's thread is at work
-        stop.set()
+        if not is_asked:
+            is_asked = True  # the second signal may come while `set` holds its lock
+            stop.set()
 
     for number in _ASKED_TO_STOP:
         signal.signal(number, ask)
@@ -133,4 +140,4 @@ def stopped_by_signals(stop: threading.Event, *, at_once: bool = True) -> Iterat
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler if at_once else signal.SIG_IGN)

@@ -19,7 +19,7 @@ from pipeline.edges.kafka import KafkaSource
 from pipeline.engine import failpoints
 from pipeline.engine.recovery import StoreRefused
 from pipeline.engine.runtime import Running
-from pipeline.settings import Settings, SettingsError
+from pipeline.settings import TOPICS_MAX, Settings, SettingsError
 from pipeline.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -37,7 +37,15 @@ def check_reachable(plan: Plan, settings: Settings) -> None:
     dead = settings.dead_letters.topic
     if dead in topics:
         leave(Exit.USAGE, f"dead_letters.topic: {dead} is a topic that is read; name another")
+    if len(topics) > TOPICS_MAX:
+        leave(
+            Exit.USAGE,
+            f"the definition has {len(topics)} topics, and at most {TOPICS_MAX} can be read; "
+            "write fewer, or several definitions",
+        )
     try:
+        if dead is not None:
+            kafka_client.check_producer_properties(settings.kafka)
         kafka_client.check_reachable(settings.kafka, [*topics, *([] if dead is None else [dead])])
     except SettingsError as refused:  # librdkafka knows properties that we do not
         leave(Exit.USAGE, str(refused))

@@ -18,6 +18,7 @@ import structlog
 from pipeline.cli.exits import Exit
 
 LOOK_INTERVAL_S: Final = 1.0
+HEAR_S: Final = 0.1  # how late we hear of a signal
 SET_BACK_MAX_S: Final = 2.0  # less is rested out
 
 log = structlog.get_logger()
@@ -47,12 +48,21 @@ class WallClock:
 def wait_beside_the_clock(stop: threading.Event, clock: WallClock | None = None) -> None:
     """Return when `stop` is set; end the process where the wall clock is set back before that."""
     clock = clock or WallClock()
-    while not stop.wait(LOOK_INTERVAL_S):
-        back_s = clock.set_back_s()
-        if back_s > SET_BACK_MAX_S:
-            log.error(
-                "the wall clock was set back, and the engine would rest until it has come as far "
-                "again; start it again, it goes on from what was saved last",
-                by_seconds=round(back_s),
-            )
-            os._exit(Exit.OURS)
+    look_s = time.monotonic() + LOOK_INTERVAL_S
+    # `stop.wait` takes a lock, which the handler of a signal could then find taken.
+    while not stop.is_set():
+        time.sleep(HEAR_S)
+        if time.monotonic() >= look_s:
+            look_s += LOOK_INTERVAL_S
+            _end_if_set_back(clock)
+
+
+def _end_if_set_back(clock: WallClock) -> None:
+    back_s = clock.set_back_s()
+    if back_s > SET_BACK_MAX_S:
+        log.error(
+            "the wall clock was set back, and the engine would rest until it has come as far "
+            "again; start it again, it goes on from what was saved last",
+            by_seconds=round(back_s),
+        )
+        os._exit(Exit.OURS)

@@ -15,6 +15,9 @@ the budget they are only counted, so that a topic of garbage does not become two
 saved when the letters before them are delivered, or after `SETTLE_TIMEOUT_S`. So each letter that
 is neither over budget nor failed is there at least once: a crash repeats those of the last seconds,
 and loses some only where the cluster was away as well.
+
+A header whose name is not UTF-8 cannot be had from the client: such a letter has ours alone. And no
+letter is worth the stream: whatever goes wrong with one, it has failed, and the stream goes on.
 """
 
 from __future__ import annotations
@@ -91,6 +94,7 @@ class DeadLetters:
         self._error_log = ErrorLog(settings.kafka)
         self._producer = self._connected()
         self._is_away = False
+        self._is_fault_told = False
         self._closing = threading.Event()
         # Outcomes are told to whoever asks for them, and rejected records may not come for long.
         self._reports = threading.Thread(target=self._hear, name="dead-letters", daemon=True)
@@ -108,14 +112,17 @@ class DeadLetters:
         self.close()
 
     def take(self, records: Records, rejected: Rejected, place_at_fault: PlaceAtFault) -> None:
-        """Send what was rejected of a poll, as far as the budget goes; does not wait."""
+        """Send what was rejected of a poll, as far as the budget goes; neither waits nor raises."""
         for reason, places in rejected:
             with self._lock:
                 affordable = self._budget.take(len(places), time.monotonic())
                 self._outcomes[LetterOutcome.OVER_BUDGET] += len(places) - affordable
             for place in places[:affordable].tolist():
-                path = place_at_fault(records.values[place], reason)
-                self._send(records, place, [*self._said(records, place, reason, path)])
+                try:
+                    path = place_at_fault(records.values[place], reason)
+                    self._send(records, place, [*self._said(records, place, reason, path)])
+                except Exception as fault:  # noqa: BLE001 - whatever it is, it would come again
+                    self._count_fault(fault)
 
     def _said(
         self, records: Records, place: int, reason: Reason, path: Path | None
@@ -137,7 +144,7 @@ class DeadLetters:
 
     def _send(self, records: Records, place: int, said: list[tuple[str, bytes]]) -> None:
         original: Message = records.originals[place]
-        headers: list[tuple[str, Any]] = [*(original.headers() or ()), *said]
+        headers = [*_headers_of(original), *said]
         try:
             self._producer.produce(
                 self._topic,
@@ -149,9 +156,9 @@ class DeadLetters:
         except BufferError:
             self._count_failed(KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001
         except KafkaException as refused:
-            self._count_failed(refused.args[0])
             if refused.args[0].fatal():
                 self._replace()
+            self._count_failed(refused.args[0])
 
     def _connected(self) -> Producer:
         return producer(self._settings, self._error_log)
@@ -165,6 +172,7 @@ class DeadLetters:
         if error is not None:
             self._count_failed(error)
             return
+        self._is_away = False
         with self._lock:
             self._outcomes[LetterOutcome.SENT] += 1
 
@@ -173,6 +181,14 @@ class DeadLetters:
             self._outcomes[LetterOutcome.FAILED] += 1
         self._error_log(error)
 
+    def _count_fault(self, fault: Exception) -> None:
+        """Count a letter that could not even be written; the first one's fault is logged."""
+        with self._lock:
+            self._outcomes[LetterOutcome.FAILED] += 1
+            is_told, self._is_fault_told = self._is_fault_told, True
+        if not is_told:
+            log.error("a dead letter cannot be written", exc_info=fault)
+
     def _hear(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(_REPORTS_INTERVAL_S)
@@ -180,7 +196,7 @@ class DeadLetters:
     def settle(self) -> None:
         """Before a snapshot: wait for the letters that are under way.
 
-        In an outage only the first snapshot waits.
+        In an outage only the first snapshot waits; it is over with the next letter that arrives.
         """
         if len(self._producer) == 0:
             self._is_away = False
@@ -196,6 +212,14 @@ class DeadLetters:
         failed = self._outcomes[LetterOutcome.FAILED]
         if failed:
             log.warning("dead letters failed", topic=self._topic, failed=failed)
+
+
+def _headers_of(record: Message) -> list[tuple[str, Any]]:
+    """A record's headers; none where the client cannot tell them."""
+    try:
+        return [*(record.headers() or ())]
+    except (SystemError, UnicodeDecodeError):  # a name is not UTF-8, and the client assumes it is
+        return []
 
 
 def _give_up(held: Producer) -> None:

@@ -23,13 +23,17 @@ ERROR_LOG_INTERVAL_S: Final = 60.0  # of one kind: a broker that is away fails t
 # librdkafka insists on a group, even for those who never join one.
 _NO_GROUP: Final = "northstar-no-group"
 
-DEFAULTS: Final[dict[str, object]] = {
+_OF_ALL: Final[dict[str, object]] = {
     "client.id": "northstar",
+    "reconnect.backoff.max.ms": 2_000,  # librdkafka's 10 s would be added to each broker restart
+}
+
+DEFAULTS: Final[dict[str, object]] = {
+    **_OF_ALL,
     # Each slot has a consumer: librdkafka's 64 MiB of read-ahead would be half a gigabyte.
     "queued.max.messages.kbytes": 16_384,
     # How long a full queue rests before it reads on. librdkafka's 1 s would starve us meanwhile.
     "fetch.queue.backoff.ms": 20,
-    "reconnect.backoff.max.ms": 2_000,  # librdkafka's 10 s would be added to each broker restart
 }
 
 OURS: Final[dict[str, object]] = {
@@ -40,13 +44,12 @@ OURS: Final[dict[str, object]] = {
 }
 
 OF_PRODUCERS: Final[dict[str, object]] = {
-    "client.id": "northstar",
+    **_OF_ALL,
     "enable.idempotence": True,
     # Together with the 64 MiB below what waits while the cluster is away is bounded.
     "queue.buffering.max.messages": 10_000,
     "queue.buffering.max.kbytes": 65_536,
     "message.max.bytes": 1_000_000_000,  # what a topic refuses is for the cluster to say
-    "reconnect.backoff.max.ms": 2_000,
 }
 
 # librdkafka's own errors have names with an underscore, which is no sign of privacy.
@@ -79,18 +82,25 @@ def connect(
     return _client(Consumer, settings, on_error, own)
 
 
-def producer(settings: KafkaSettings, on_error: Callable[[KafkaError], None]) -> Producer:
+def producer(
+    settings: KafkaSettings, on_error: Callable[[KafkaError], None], **properties: object
+) -> Producer:
     """A producer that stores nothing twice by trying again. It does not wait for the cluster.
 
     Raises:
         SettingsError: librdkafka refuses a property.
     """
-    return _client(Producer, settings, on_error, {**_given(settings), **OF_PRODUCERS})
+    own = {**_given(settings), **properties, **OF_PRODUCERS}
+    return _client(Producer, settings, on_error, own)
 
 
 def admin(settings: KafkaSettings, on_error: Callable[[KafkaError], None]) -> AdminClient:
-    """A client for questions that consumers cannot ask. It does not wait for the cluster."""
-    return _client(AdminClient, settings, on_error, _given(settings))
+    """A client for questions that consumers cannot ask. It does not wait for the cluster.
+
+    Raises:
+        SettingsError: librdkafka refuses a property.
+    """
+    return _client(AdminClient, settings, on_error, {**_OF_ALL, **_given(settings)})
 
 
 def _given(settings: KafkaSettings) -> dict[str, object]:
@@ -119,6 +129,15 @@ def check_properties(settings: KafkaSettings) -> None:
         SettingsError: It does not.
     """
     connect(settings, lambda _: None, log_level=0).close()
+
+
+def check_producer_properties(settings: KafkaSettings) -> None:
+    """Whether a producer takes them too, and does not contradict those that are ours.
+
+    Raises:
+        SettingsError: It does not.
+    """
+    producer(settings, lambda _: None, log_level=0)
 
 
 def without_secrets(text: str, settings: KafkaSettings) -> str:

@@ -26,7 +26,8 @@ ASK_TIMEOUT_S: Final = 10.0
 IDS_TIMEOUT_S: Final = 5.0
 AGAIN_S: Final = 0.2
 # Partitions of all topics are numbered in one row: the topic's place times this, and its own.
-# Ten times what a cluster can hold, and a multiple of most counts of slots.
+# Ten times what a cluster can hold, and a multiple of most counts of slots. Settings' `TOPICS_MAX`
+# follows from it.
 PARTITIONS_PER_TOPIC: Final = 100_000
 _ID_BITS: Final = (1 << 62) - 1
 
@@ -46,6 +47,7 @@ class Watch:
 
         Raises:
             UnreachableError: The cluster does not tell.
+            SettingsError: librdkafka refuses a property.
         """
         self._settings = settings
         self._topics = topics
@@ -53,15 +55,15 @@ class Watch:
         self._consumer = connect(settings, ErrorLog(settings))
         self._stopping = threading.Event()
         self._new: Mapping[int, int] = {}
-        self._admin = admin(settings, ErrorLog(settings))
         try:
+            self._admin = admin(settings, ErrorLog(settings))
             self._known = set(self._listed())
-        except UnreachableError:
+            self._marks = self._told_marks()
+        except BaseException:
             self._consumer.close()
             raise
         self.at_first = frozenset(self._known)
         self.made_anew: str | None = None
-        self._marks = self._told_marks()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         self._thread.start()
 
@@ -179,6 +181,7 @@ class Watch:
         # A partition that came while we run is read from its start, whatever `start` says: what is
         # in it came after us.
         self._consumer.poll(0)  # serves logs and errors
+        self._admin.poll(0)
         before, self._marks = self._marks, {**self._marks, **self._told_marks()}
         self.made_anew = self.made_anew or self.anew(before)
         for number in self._listed():

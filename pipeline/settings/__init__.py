@@ -4,6 +4,7 @@ from pipeline.settings.layers import SettingProblem, SettingsError
 from pipeline.settings.load import load
 from pipeline.settings.sections import (
     DEFAULT_SALT,
+    TOPICS_MAX,
     DeadLetterSettings,
     EngineSettings,
     HttpSettings,
@@ -20,6 +21,7 @@ from pipeline.settings.sections import (
 
 __all__ = [
     "DEFAULT_SALT",
+    "TOPICS_MAX",
     "DeadLetterSettings",
     "EngineSettings",
     "HttpSettings",

@@ -14,6 +14,10 @@ from pipeline.settings.properties import holds_secret
 # Known to all the world: ids hashed with it can be found again by trying. Set your own.
 DEFAULT_SALT: Final = "northstar-default-salt"
 
+# Partitions of all topics are numbered in one row, each topic taking 100,000 numbers, and where a
+# number is packed with an offset it has 23 bits. 83 topics would fit.
+TOPICS_MAX: Final = 80
+
 _UNITS_MS: Final = {
     "ms": 1,
     "s": 1_000,
@@ -93,7 +97,10 @@ class KafkaSettings(_Section):
         description="host:port, several joined by commas",
     )
     topics: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = Field(
-        default=None, min_length=1, description="a list of topics, in place of the definition's"
+        default=None,
+        min_length=1,
+        max_length=TOPICS_MAX,
+        description=f"a list of at most {TOPICS_MAX} topics, in place of the definition's",
     )
     group: str | None = Field(
         default="northstar",

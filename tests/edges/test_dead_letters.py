@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import (
@@ -88,6 +89,51 @@ def test_a_letter_is_the_record_and_what_was_wrong_with_it(bootstrap, telemetry)
     assert telemetry.dead_letters == Counter({LetterOutcome.SENT: 2})
 
 
+class Unnamed:
+    """A record with a header whose name is not UTF-8, as the client has it."""
+
+    def __init__(self, fault):
+        self._fault = fault
+
+    def key(self):
+        """A key that can be told."""
+        return b"k"
+
+    def headers(self):
+        """Fail, as the client does."""
+        raise self._fault
+
+
+@pytest.mark.parametrize(
+    "fault", [SystemError("no result"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")]
+)
+def test_a_header_that_cannot_be_told_is_left_out(bootstrap, telemetry, fault):
+    """One such record once ended the pipeline, and again at each start."""
+    records = replace(polled(b"x"), originals=[Unnamed(fault)])
+    with letters_to(bootstrap, telemetry) as letters:
+        letters.take(records, rejected(not_object=[0]), nowhere)
+
+    ((key, value, headers),) = received(bootstrap, 1)
+    assert (key, value) == (b"k", b"x")
+    assert {name.removeprefix("__northstar.errors.") for name, _ in headers} == {
+        "product", "topic", "partition", "offset", "timestamp", "reason",
+    }  # fmt: skip
+
+
+def test_a_letter_that_cannot_be_written_stops_nobody(bootstrap, telemetry, capsys):
+    """It has failed, whatever it was; the next one goes out, and the log has one line."""
+
+    def place_at_fault(value, _):
+        if value == b"bad":
+            raise RuntimeError(value)
+
+    with letters_to(bootstrap, telemetry) as letters:
+        letters.take(polled(b"bad", b"bad", b"x"), rejected(not_object=[0, 1, 2]), place_at_fault)
+
+    assert telemetry.dead_letters == Counter({LetterOutcome.SENT: 1, LetterOutcome.FAILED: 2})
+    assert capsys.readouterr().out.count("a dead letter cannot be written") == 1
+
+
 def test_beyond_the_budget_letters_are_counted_and_not_sent(bootstrap, telemetry):
     """A topic of garbage does not become a second one."""
     with letters_to(bootstrap, telemetry, burst=5, per_second_max=1) as letters:
@@ -142,6 +188,42 @@ def test_a_cluster_that_is_away_stops_nobody(telemetry, monkeypatch):
     assert failed_at_once == 2_000
     assert closed_s < 5
     assert telemetry.dead_letters == Counter({LetterOutcome.FAILED: count})
+
+
+class Flowing:
+    """A producer that has a letter under way at every snapshot; it counts who waits for it."""
+
+    def __init__(self):
+        self.left, self.flushes = 1, 0
+
+    def flush(self, _):
+        """Say how many are left."""
+        self.flushes += 1
+        return self.left
+
+    def __len__(self):
+        return 1
+
+    def __getattr__(self, name):
+        return lambda *_: 0
+
+
+def test_snapshots_wait_again_when_an_outage_is_over(bootstrap, telemetry):
+    """It was over only when nothing was under way, which may never be."""
+    with letters_to(bootstrap, telemetry) as letters:
+        own, letters._producer = letters._producer, Flowing()
+        letters.settle()
+        letters.settle()
+        waited_while_away = letters._producer.flushes
+
+        letters._delivered(None, None)
+        letters._producer.left = 0
+        letters.settle()
+        letters.settle()
+        waited, letters._producer = letters._producer.flushes, own
+
+    assert waited_while_away == 1
+    assert waited == 3
 
 
 def took(work):

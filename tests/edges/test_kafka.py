@@ -2,21 +2,26 @@
 
 import logging
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
+from pipeline.core.match import place
+from pipeline.edges import kafka_watch
 from pipeline.edges.faults import AuthFailedError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
 from pipeline.edges.kafka_client import (
     ErrorLog,
     OnceAMinute,
+    check_producer_properties,
     check_properties,
     check_reachable,
+    connect,
 )
-from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC
-from pipeline.settings import SettingsError, load
+from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, Watch
+from pipeline.settings import TOPICS_MAX, SettingsError, load
 from pipeline.telemetry import Telemetry
 from tests.integration.ports import LOOPBACK, free_port
 from tests.integration.waiting import wait_until
@@ -182,6 +187,75 @@ def test_a_property_librdkafka_refuses_is_a_problem_of_settings(name, value, wor
 def test_properties_that_librdkafka_knows_pass():
     """They are handed on as they are."""
     check_properties(settings(**{"properties.fetch.min.bytes": "10"}))
+
+
+def test_what_contradicts_a_producer_is_a_problem_of_settings():
+    """A run with dead letters once ended in a traceback for it."""
+    chosen = settings(**{"properties.acks": "1"})
+    check_properties(chosen)
+
+    with pytest.raises(SettingsError, match=r"acks"):
+        check_producer_properties(chosen)
+
+
+def test_the_last_partition_of_the_last_topic_has_a_place():
+    """Topics are limited so that its number can be packed with an offset into 64 bits."""
+    last = TOPICS_MAX * PARTITIONS_PER_TOPIC - 1
+
+    assert place(last, 0) < 1 << 63
+
+
+def test_a_watch_that_does_not_begin_leaves_no_consumer(cluster, monkeypatch):
+    """Whatever it fails with, also when it asks for topic ids."""
+    closed = []
+
+    class Closing:
+        def __init__(self, consumer):
+            self._consumer = consumer
+
+        def close(self):
+            closed.append(self)
+            self._consumer.close()
+
+        def __getattr__(self, name):
+            return getattr(self._consumer, name)
+
+    def fail(_):
+        raise UnreachableError
+
+    producer, bootstrap = cluster
+    producer.list_topics("events", timeout=TIMEOUT_S)
+    monkeypatch.setattr(kafka_watch, "connect", lambda *given: Closing(connect(*given)))
+    monkeypatch.setattr(Watch, "_told_marks", fail)
+
+    with pytest.raises(UnreachableError):
+        Watch(settings(bootstrap=bootstrap), ["events"])
+
+    assert len(closed) == 1
+
+
+def test_a_watch_serves_its_client_for_topic_ids(cluster):
+    """What librdkafka reports is queued until it is polled, for ever if it is not."""
+    producer, bootstrap = cluster
+    producer.list_topics("events", timeout=TIMEOUT_S)
+    watch = Watch(settings(bootstrap=bootstrap), ["events"], refresh_s=0.02)
+    polled = threading.Event()
+
+    class Polled:
+        def __init__(self, client):
+            self._client = client
+
+        def poll(self, timeout):
+            polled.set()
+            return self._client.poll(timeout)
+
+        def __getattr__(self, name):
+            return getattr(self._client, name)
+
+    watch._admin = Polled(watch._admin)
+
+    assert polled.wait(TIMEOUT_S)
+    watch.close()
 
 
 def test_an_error_that_repeats_is_logged_once_a_minute(capsys):

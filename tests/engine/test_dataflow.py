@@ -81,8 +81,9 @@ def test_keys_are_what_state_is_stored_under():
 
 
 def test_no_step_speaks_to_another_while_state_is_loaded():
-    """Regression: a tick that the clock called on its own, at once after a restart, could reach a
-    shard before the shard's state did; the shard then began empty, and was saved so.
+    """Regression: ticks that the clock called again too early reached shards before their state.
+
+    Such a shard then began empty, and was saved so.
     """
     steps = Steps(PLAN, Deployment(), 1, Telemetry(), 12)
     clock = ClockLogic(steps, None)
