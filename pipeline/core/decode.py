@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from pipeline.core.dedup import Dedup
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import numbers
+from pipeline.core.event_batch import EventBatch, joined
 from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
-from pipeline.core.plan import IdSource, Plan, Value
+from pipeline.core.plan import Plan, Value
 from pipeline.core.record_shape import Fields, Ill, Row, Unreadable, Use, fits
 from pipeline.core.records import Counts, Filtered, Reason, Records, Rejected
 from pipeline.core.snapshot import Arrays
@@ -74,31 +75,6 @@ class PartitionState:
         self.dedup.load(arrays)
 
 
-@dataclass(slots=True)
-class EventBatch:
-    """The accepted records of one partition, a row each, in order.
-
-    `offsets` (int64) are their places in the partition, `names` (int64) codes of the plan's record
-    names, `times_ms` and `visible_ms` (int64) event time and the moment of becoming visible. `ids`
-    holds hashes (uint64, 0 absent) by where they were read, `values` by event and name: float64
-    with NaN absent, text codes (int64, -1 absent), or truth (int8, -1 absent). `columns` holds what
-    events' `where` asks for, by leaf.
-    """
-
-    partition: int
-    offsets: NDArray[np.int64]
-    names: NDArray[np.int64]
-    times_ms: Times
-    visible_ms: Times
-    ids: dict[IdSource, NDArray[np.uint64]]
-    values: dict[tuple[int, str], NDArray[Any]]
-    columns: dict[At, NDArray[Any]]
-    dictionary: dict[Any, int]
-
-    def __len__(self) -> int:
-        return len(self.times_ms)
-
-
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What a poll of one partition came to. `counts` leaves matched rows to the next stage."""
@@ -134,7 +110,7 @@ class Decoder:
         starts = range(0, max(len(records.values), 1), _AT_ONCE)
         pieces = [self._some(poll, slice(start, start + _AT_ONCE)) for start in starts]
         counts.filtered, counts.rejected = +counts.filtered, rejected.counts()
-        return Decoded(_joined(pieces), counts, self.watermark_ms(state), rejected)
+        return Decoded(joined(pieces), counts, self.watermark_ms(state), rejected)
 
     def _some(self, poll: _Poll, these: slice) -> EventBatch:
         rows, ill, at = self._read(poll, these)
@@ -164,7 +140,7 @@ class Decoder:
         repeated = self._repeated(judged, before, poll.state)
         poll.counts.duplicate += int(np.count_nonzero(repeated))
         judged.refusals.put_into(poll.rejected, at)
-        return _take(batch, judged.refusals.none & ~repeated)
+        return batch.take(judged.refusals.none & ~repeated)
 
     def place_at_fault(self, value: bytes | None, reason: Reason) -> Path | None:
         """Which place of a record it was rejected for, where that can be told of the record alone.
@@ -378,40 +354,6 @@ def _outside(column: NDArray[np.float64], value: Value) -> Flags:
     low, high = max(value.minimum, -VALUE_MAX), min(value.maximum, VALUE_MAX)
     with np.errstate(invalid="ignore"):
         return np.asarray((column < low) | (column > high))
-
-
-def _joined(pieces: list[EventBatch]) -> EventBatch:
-    """Pieces of one partition that share a dictionary, end to end."""
-    if len(pieces) == 1:
-        return pieces[0]
-    first = pieces[0]
-    return EventBatch(
-        first.partition,
-        np.concatenate([piece.offsets for piece in pieces]),
-        np.concatenate([piece.names for piece in pieces]),
-        np.concatenate([piece.times_ms for piece in pieces]),
-        np.concatenate([piece.visible_ms for piece in pieces]),
-        {key: np.concatenate([piece.ids[key] for piece in pieces]) for key in first.ids},
-        {key: np.concatenate([piece.values[key] for piece in pieces]) for key in first.values},
-        {key: np.concatenate([piece.columns[key] for piece in pieces]) for key in first.columns},
-        first.dictionary,
-    )
-
-
-def _take(batch: EventBatch, kept: Flags) -> EventBatch:
-    if kept.all():
-        return batch
-    return EventBatch(
-        batch.partition,
-        batch.offsets[kept],
-        batch.names[kept],
-        batch.times_ms[kept],
-        batch.visible_ms[kept],
-        {source: ids[kept] for source, ids in batch.ids.items()},
-        {key: values[kept] for key, values in batch.values.items()},
-        {leaf: column[kept] for leaf, column in batch.columns.items()},
-        batch.dictionary,
-    )
 
 
 def _sorted_out(

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.decode import EventBatch
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
+from pipeline.core.event_batch import EventBatch
 from pipeline.core.expression import At, Named
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MICROS, Feed, IdSource, Plan

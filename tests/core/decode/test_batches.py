@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.decode import Decoder, EventBatch
+from pipeline.core.decode import Decoder
+from pipeline.core.event_batch import EventBatch
 from pipeline.core.expression import At
 from pipeline.core.identity import ABSENT, Identity
 from pipeline.core.match import Matcher
