@@ -58,6 +58,10 @@ def run(
     tick: Annotated[str | None, typer.Option(help="How often readings are made, as 5s.")] = None,
     host: Annotated[str | None, typer.Option(help="Where to serve HTTP.")] = None,
     port: Annotated[int | None, typer.Option(help="On which port; 0 picks a free one.")] = None,
+    backfill_from: Annotated[
+        str | None,
+        typer.Option(help="earliest: fill what a changed definition starts anew from the topic."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Over how many processes the work is spread.")
     ] = None,
@@ -71,6 +75,7 @@ def run(
         "time.tick": tick,
         "http.host": host,
         "http.port": port,
+        "engine.backfill_from": backfill_from,
         "engine.processes": processes,
     }
     try:
@@ -155,7 +160,9 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
             publish,
             telemetry=telemetry,
             stop=stop,
-            running=replace(running_of(settings), dead_letters=letters, place=job.place),
+            running=replace(
+                running_of(settings, job.source), dead_letters=letters, place=job.place
+            ),
         )
         job.source.tell_group(positions)
 

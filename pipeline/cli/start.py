@@ -72,9 +72,10 @@ def deployment_of(settings: Settings) -> Deployment:
     )
 
 
-def running_of(settings: Settings) -> Running:
-    """What of the settings decides no number."""
+def running_of(settings: Settings, source: KafkaSource | None = None) -> Running:
+    """What of the settings decides no number; `source` is where history is read, if it is."""
     return Running(
+        history=None if settings.engine.backfill_from is None or source is None else source.history,
         store=settings.engine.state_directory,
         topics=settings.kafka.topics,
         store_parts=settings.engine.recovery_parts,

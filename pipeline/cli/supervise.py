@@ -10,10 +10,19 @@ import structlog
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.service import serve_processes, stopped_by_signals
-from pipeline.cli.start import check_reachable, deployment_of, running_of, tell, topics_of
+from pipeline.cli.start import (
+    check_reachable,
+    deployment_of,
+    running_of,
+    source_of,
+    tell,
+    topics_of,
+)
 from pipeline.core.plan import Plan
+from pipeline.edges.faults import DataLossError, UnreachableError
 from pipeline.edges.newest import Newest
 from pipeline.engine import runtime
+from pipeline.engine.backfill import BackfillStopped
 from pipeline.engine.recovery import StoreRefused
 from pipeline.engine.supervisor import NotKept, Orders, Showing, Supervisor
 from pipeline.settings import Settings
@@ -35,7 +44,7 @@ def supervise(plan: Plan, settings: Settings) -> None:
     stop = threading.Event()
     newest = Newest(plan, lambda at_ms: gate.shows(at_ms, settings.time.tick_ms))
     showing = Showing(newest.publish, newest.forget, gate, figures)
-    supervisor = Supervisor(_orders(plan, settings), showing, stop)
+    supervisor = Supervisor(_orders(plan, settings, stop), showing, stop)
     server = serve_processes(settings.http, newest, gate, figures)
     topics = list(topics_of(plan, settings))
     log.info("serving", url=server.url, product=plan.product, topics=topics)
@@ -45,7 +54,9 @@ def supervise(plan: Plan, settings: Settings) -> None:
     except NotKept as failed:
         known = {int(code): code for code in _TELLING}
         leave(known.get(failed.code, Exit.OURS), str(failed))
-    except StoreRefused as refused:
+    except BackfillStopped:
+        pass  # we were asked to stop; the next start begins it again
+    except (StoreRefused, DataLossError, UnreachableError) as refused:
         tell(refused)
     finally:
         server.close()
@@ -67,15 +78,16 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _orders(plan: Plan, settings: Settings) -> Orders:
-    deployment, running, slots = deployment_of(settings), running_of(settings), settings.kafka.slots
+def _orders(plan: Plan, settings: Settings, stop: threading.Event) -> Orders:
+    deployment, slots = deployment_of(settings), settings.kafka.slots
+    running = running_of(settings, source_of(plan, settings, Telemetry()))
     return Orders(
         # The very command that started us: the same interpreter, options and arguments.
         command=[sys.executable, *sys.orig_argv[1:]],
         processes=settings.engine.processes,
         slots=slots,
         agreement=runtime.agreement(plan, deployment, slots, running),
-        open_store=lambda: runtime.open_store(plan, deployment, slots, running),
+        open_store=lambda: runtime.open_store(plan, deployment, slots, running, stop),
         telling=_TELLING,
         final=_FINAL,
         hung_after_s=settings.engine.hung_after_ms / 1000,

@@ -98,6 +98,12 @@ class Dedup:
         """Everything remembered, as named arrays."""
         return {"ids": self._index.keys, "seen": self._seen[: len(self._index)]}
 
+    def remember(self, other: Dedup) -> None:
+        """Take in what another memory of the same records remembers."""
+        rows = self._index.rows_for(other._index.keys)
+        self._seen = resized(self._seen, len(self._index), NEVER)
+        np.maximum.at(self._seen, rows, other._seen[: len(rows)])
+
     def load(self, arrays: Arrays) -> None:
         """Take the place of an empty memory with what `dump` gave."""
         self._index, self._seen = KeyIndex(arrays["ids"]), arrays["seen"]

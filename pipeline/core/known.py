@@ -24,6 +24,7 @@ from pipeline.core.plan import (
     Calculation,
     Condition,
     Formula,
+    Memory,
     MemoryKind,
     NotHeld,
     OfMetric,
@@ -103,6 +104,38 @@ class Known:
             {metric.name: metric.identity for metric in plan.metrics},
         )
 
+    def memory_since_ms(self, memory: Memory) -> int:
+        """From when on all is known that a memory of the plan keeps."""
+        held = self.held.get(memory.identity)
+        if held is None:
+            return ALWAYS
+        reach_ms = memory.reach_ms or 0
+        return min(
+            (each.since_ms for each in held.grants if each.k >= memory.k
+             and each.reach_ms >= reach_ms),
+            default=ALWAYS,
+        )  # fmt: skip
+
+    def filled(self, chosen: Iterable[Memory], since_ms: int) -> Known:
+        """With some memories begun anew in this generation, and filled as far back as that."""
+        anew = {
+            each.identity: Held(self.generation, (Grant(each.k, each.reach_ms or 0, since_ms),))
+            for each in chosen
+        }
+        return replace(self, held={**self.held, **anew})
+
+    def not_before(self, since_ms: int) -> Known:
+        """With nothing known from before a moment."""
+        held = {
+            identity: replace(each, grants=tuple(_later(each.grants, since_ms)))
+            for identity, each in self.held.items()
+        }
+        return replace(self, held=held)
+
+    def next_generation(self) -> Known:
+        """The same plan again; what another plan of this generation leaves behind is not found."""
+        return replace(self, generation=self.generation + 1)
+
     def terms_since_ms(self, plan: Plan) -> tuple[int, ...]:
         """From when on each term of the plan is known."""
         return _Since(plan, self).terms()
@@ -140,6 +173,10 @@ def _goes_on(grants: Iterable[Grant], wanted: Grant) -> Iterator[Grant]:
     for grant in sorted(cut, key=lambda each: (each.k, each.reach_ms, each.since_ms)):
         if not any(_says_more(other, grant) for other in cut - {grant}):
             yield grant
+
+
+def _later(grants: Iterable[Grant], since_ms: int) -> Iterator[Grant]:
+    return (replace(grant, since_ms=max(grant.since_ms, since_ms)) for grant in grants)
 
 
 def _says_more(one: Grant, other: Grant) -> bool:

@@ -130,7 +130,7 @@ class Shard:
         if feed.entity is not None:
             places = self.tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
-            column = _column(feed, self._plan.memories[reader], rows)
+            column = column_of(feed, self._plan.memories[reader], rows)
             self._memory(reader).apply(places, rows.times_ms, column)
 
     def _apply_changes(self, tick_ms: int) -> None:
@@ -346,7 +346,7 @@ class Shard:
         return by_tick
 
 
-def _column(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
+def column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
     """The column that a memory asks for; an other and a value may bear one name."""
     if memory.column is None:
         return None

@@ -23,8 +23,8 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from pipeline.edges.kafka_client import ErrorLog, connect, without_secrets
 from pipeline.edges.kafka_reader import KafkaReader
-from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, REFRESH_S, Watch
-from pipeline.settings import KafkaSettings
+from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, REFRESH_S, Watch, is_mark
+from pipeline.settings import KafkaSettings, OnDataLoss, Start
 from pipeline.telemetry import Telemetry
 
 COMMIT_TIMEOUT_S: Final = 5.0
@@ -74,14 +74,36 @@ class KafkaSource:
             UnreachableError: The cluster does not answer.
             DataLossError: A position is not in the log any more.
         """
+        return self._reader(slot, positions, self._settings, self._telemetry)
+
+    def history(self, slot: int, positions: Mapping[int, int]) -> KafkaReader:
+        """Open a slot at the earliest there is, whatever `start` says; figures stay as they are.
+
+        Raises:
+            UnreachableError: The cluster does not answer.
+            DataLossError: A topic is not the one that the positions are of.
+        """
+        from_earliest = self._settings.model_copy(
+            update={"start": Start.EARLIEST, "on_data_loss": OnDataLoss.STOP}
+        )
+        marks = {number: at for number, at in positions.items() if is_mark(number)}
+        return self._reader(slot, marks, from_earliest, Telemetry())
+
+    def _reader(
+        self,
+        slot: int,
+        positions: Mapping[int, int],
+        settings: KafkaSettings,
+        telemetry: Telemetry,
+    ) -> KafkaReader:
         watch = self._watched()
         try:
             return KafkaReader(
-                self._settings,
+                settings,
                 watch,
                 slot,
                 positions,
-                self._telemetry,
+                telemetry,
                 self._released,
                 keeps_originals=self._keeps_originals,
             )

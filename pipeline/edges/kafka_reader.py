@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from pipeline.core.records import Records
 from pipeline.edges.faults import AuthFailedError, DataLossError
 from pipeline.edges.kafka_client import OFFSET_GONE, ErrorLog, connect, is_refusal, without_secrets
-from pipeline.edges.kafka_watch import Watch
+from pipeline.edges.kafka_watch import Watch, is_mark
 from pipeline.settings import KafkaSettings, OnDataLoss, Start
 from pipeline.telemetry import Telemetry
 
@@ -95,9 +95,7 @@ class KafkaReader:
         return {**self._watch.marks, **read}
 
     def _open(self, saved: Mapping[int, int]) -> None:
-        self._marks = {
-            number: mark for number, mark in saved.items() if self._watch.is_mark(number)
-        }
+        self._marks = {number: mark for number, mark in saved.items() if is_mark(number)}
         positions = {number: at for number, at in saved.items() if number not in self._marks}
         self._refuse_made_anew(self._watch.anew(self._marks))
         gone = [number for number in positions if number not in self._watch.at_first]

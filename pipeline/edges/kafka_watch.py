@@ -72,10 +72,6 @@ class Watch:
         place, partition = divmod(number, PARTITIONS_PER_TOPIC)
         return self._topics[place], partition
 
-    def is_mark(self, number: int) -> bool:
-        """Whether a number is no partition's but stands for a topic."""
-        return number == self.mark_of(number)
-
     def mark_of(self, number: int) -> int:
         """The mark of a partition's topic."""
         return number - number % PARTITIONS_PER_TOPIC + PARTITIONS_PER_TOPIC - 1
@@ -191,6 +187,11 @@ class Watch:
                 self._new = {**self._new, number: start}
                 topic, partition = self.name(number)
                 log.info("new partition", topic=topic, partition=partition, start=start)
+
+
+def is_mark(number: int) -> bool:
+    """Whether a number is no partition's but stands for a topic."""
+    return number % PARTITIONS_PER_TOPIC == PARTITIONS_PER_TOPIC - 1
 
 
 def _as_position(topic_id: Uuid) -> int:

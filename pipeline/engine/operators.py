@@ -142,6 +142,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         self._handed: dict[int, set[str]] = defaultdict(set)
         self._parts: dict[int, Partial] = {}
         self._evaluated_ms = LONG_AGO
+        self._settled_ms = LONG_AGO  # the same, whatever the plan
         self._sent = Outbox[Evaluated]()
         self._saved = saved
         if saved is not None:
@@ -222,6 +223,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
             again = self._sent.sent.get(at_ms)
             return [] if again is None else self._messages(again)
         part, changes = self._shard.evaluate(at_ms)
+        self._settled_ms = max(self._settled_ms, at_ms)
         below = self._parts.pop(at_ms, None)
         whole = part if below is None else merge([below, part])
         self._evaluated_ms = at_ms
@@ -256,6 +258,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
                 "handed": [(at_ms, sorted(senders)) for at_ms, senders in self._handed.items()],
                 "parts": [(at_ms, astuple(part)) for at_ms, part in self._parts.items()],
                 "evaluated_ms": self._evaluated_ms,
+                "settled_ms": self._settled_ms,
                 "sent": [(at_ms, astuple(each.whole)) for at_ms, each in sent.items()],
             }
             changes = {at_ms: each.changes for at_ms, each in sent.items()}
@@ -267,6 +270,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         facts, changes = self._shard.load(saved)
         self._steps.reach(Failpoint.RESTORE)
         self._due = set(facts["due"])
+        self._settled_ms = facts.get("settled_ms", facts["evaluated_ms"])
         self._fence.next_offsets.update(facts["fence"])
         if facts["generation"] == self._steps.known.generation:
             self._load_ticks(facts, changes)

@@ -35,6 +35,7 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.known import ALWAYS, Known, at_first
 from pipeline.core.plan import Plan
 from pipeline.engine import plan_change
+from pipeline.engine.backfill import Backfill, fill
 from pipeline.engine.store_scan import Saved, Untrusted, newest_ms, scan
 
 # Grows when step ids or what they save change in a way that old state cannot be read.
@@ -112,10 +113,13 @@ class Store:
     `known` is what its state says under the plan that it is opened for.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, plan: Plan) -> None:
+    def __init__(
+        self, directory: Path, manifest: Manifest, plan: Plan, backfill: Backfill | None = None
+    ) -> None:
         """Open a store, or make it where there is none.
 
         Raises:
+            BackfillStopped: We were asked to stop while history was read.
             StoreRefused: It is in use, damaged, or was saved under something else.
         """
         self._directory = directory
@@ -127,7 +131,7 @@ class Store:
             try:
                 with written(directory):
                     if self._path.exists():
-                        self._open(manifest, plan)
+                        self._open(manifest, plan, backfill)
                     else:
                         self._make(manifest)
             except BaseException:
@@ -177,7 +181,7 @@ class Store:
                 database.execute("INSERT INTO northstar VALUES (?)", (name,))
         half_made.replace(self._path)
 
-    def _open(self, manifest: Manifest, plan: Plan) -> None:
+    def _open(self, manifest: Manifest, plan: Plan, backfill: Backfill | None) -> None:
         saved = _read_manifest(self._directory)
         for each in fields(Manifest):
             now, then = getattr(manifest, each.name), saved.get(each.name)
@@ -195,6 +199,13 @@ class Store:
         if known.plan != plan.fingerprint or not known.has_all_of(plan):
             # A moment later than all that was read, so that none of it is taken for known.
             after = known.after(plan, ALWAYS if newest == ALWAYS else newest + 1)
+            filled = None
+            if backfill is not None:
+                filled = fill(backfill, parts, plan, known, after)
+            if filled is not None:
+                self._rewrite(_as_json(manifest, name, filled.interrupted))
+                filled.write(parts)
+                after = filled.known
             self._rewrite(_as_json(manifest, name, after))
             plan_change.tell(known, after, plan)
             known = after

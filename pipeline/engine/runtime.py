@@ -20,6 +20,7 @@ from pipeline.core.known import Known
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.snapshot import digest
+from pipeline.engine.backfill import Backfill, BackfillStopped, History
 from pipeline.engine.dataflow import build
 from pipeline.engine.failpoints import Reach, nowhere
 from pipeline.engine.operators import Steps
@@ -55,7 +56,8 @@ class Running:
 
     `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
     is made. `epoch_s` is how often it is saved, and how much is read again after a crash.
-    `place` is None where this process does all the work.
+    `place` is None where this process does all the work. From `history` is filled what a changed
+    definition starts anew, None to let it.
     """
 
     store: Path | None = None
@@ -69,6 +71,7 @@ class Running:
     place: Place | None = None
     dead_letters: DeadLetters | None = None
     reach: Reach = nowhere
+    history: History | None = None
 
 
 def run(  # noqa: PLR0913 - the composition root's own list of parts
@@ -118,7 +121,10 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     if running.place is None:
         # All of them, before the first is open: one that is quick must not make us ready.
         telemetry.wait_for_slots(range(source.slots))
-        store = open_store(plan, deployment, source.slots, running)
+        try:
+            store = open_store(plan, deployment, source.slots, running, stop)
+        except BackfillStopped:
+            return {}
         try:
             if store is None:
                 _work(flow(Known()), running, None)
@@ -149,15 +155,20 @@ def _work(flow: Dataflow, running: Running, recovery: RecoveryConfig | None) -> 
         )
 
 
-def open_store(plan: Plan, deployment: Deployment, slots: int, running: Running) -> Store | None:
+def open_store(
+    plan: Plan, deployment: Deployment, slots: int, running: Running, stop: Event
+) -> Store | None:
     """Open the store, made ready for a start; None where nothing is saved.
 
     Raises:
+        BackfillStopped: `stop` was set while history was read.
         StoreRefused: The saved state cannot be used.
     """
     if running.store is None:
         return None
-    return Store(running.store, _manifest(plan, deployment, slots, running), plan)
+    history = running.history
+    backfill = None if history is None else Backfill(deployment, history, stop)
+    return Store(running.store, _manifest(plan, deployment, slots, running), plan, backfill)
 
 
 def agreement(plan: Plan, deployment: Deployment, slots: int, running: Running) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.snapshot import UnreadableSnapshot
 
 SLOTS_STEP: Final = "decode"
+_NEWEST: Final = (
+    "FROM snaps WHERE step_id = ?1 AND state_key = ?2 AND snap_epoch = "
+    "(SELECT max(snap_epoch) FROM snaps WHERE step_id = ?1 AND state_key = ?2)"
+)
 _PROTOCOL: Final = 4  # Python's own choice for as long as Bytewax has wheels
 _MAKES_BYTES: Final = frozenset({"SHORT_BINBYTES", "BINBYTES", "BINBYTES8"})
 _AROUND_BYTES: Final = frozenset({"PROTO", "FRAME", "MEMOIZE", "STOP"})
@@ -62,6 +66,28 @@ def scan(part: Path) -> Iterator[Saved]:
                     yield Saved(step, key, packed)
             except UnreadableSnapshot as reason:
                 raise Untrusted(f"{part.name}, the snapshot of {step} {key}: {reason}") from reason
+
+
+def rewrite(part: Path, changed: Callable[[Saved], bytes | None]) -> None:
+    """Put other snapshots in the place of those that would be loaded: all of a part, or none.
+
+    None leaves one as it is.
+    """
+    with closing(sqlite3.connect(part)) as database, database:
+        keys = list(database.execute("SELECT DISTINCT step_id, state_key FROM snaps"))
+        for step, key in keys:
+            ((epoch, pickled),) = database.execute(
+                f"SELECT snap_epoch, ser_change {_NEWEST}", (step, key)
+            )
+            if pickled is None:
+                continue
+            packed = changed(Saved(step, key, _bytes_of(pickled)))
+            if packed is not None:
+                database.execute(
+                    "UPDATE snaps SET ser_change = ? "
+                    "WHERE step_id = ? AND state_key = ? AND snap_epoch = ?",
+                    (pickle.dumps(packed, _PROTOCOL), step, key, epoch),
+                )
 
 
 def _bytes_of(pickled: object) -> bytes:

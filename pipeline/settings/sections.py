@@ -66,6 +66,12 @@ class OnDataLoss(StrEnum):
     CONTINUE = "continue"
 
 
+class BackfillFrom(StrEnum):
+    """From where on what a changed definition starts anew is filled."""
+
+    EARLIEST = "earliest"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -210,6 +216,7 @@ class EngineSettings(_Section):
         default=10_000, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
     )
     state_directory: Path | None = Field(default=None, description="a directory, or null")
+    backfill_from: BackfillFrom | None = Field(default=None, description="earliest, or null")
     recovery_parts: int = Field(
         default=8,  # 4 for each worker you may ever want: it cannot be changed later
         ge=1,

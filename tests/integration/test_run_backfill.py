@@ -1,0 +1,90 @@
+"""`northstar run --backfill-from earliest`: a changed definition reads the topic's past first."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli.exits import Exit
+from pipeline.core.publish import iso
+from tests.integration import collaboration_log as collaboration
+from tests.integration.northstar_process import COLLABORATION, ROOT, Northstar
+from tests.integration.ports import free_port
+
+pytestmark = pytest.mark.services
+
+FIRST = 30_000
+LAST = 40_000
+REPLAY_TIMEOUT_S = 60.0
+ENVIRONMENT = {
+    "TIME__IDLE_AFTER": "10m",  # longer than the test
+    "ENGINE__SHARDS": "8",
+    "KAFKA__SLOTS": "2",
+    "KAFKA__START": "latest",  # of what no state was saved of; it is no word on history
+}
+CHANGED = (
+    collaboration.DEFINITION.replace("trailing 84d", "trailing 90d")
+    .replace(
+        "count(contributed) >= 1\n    window: trailing 28d",
+        "count(contributed) >= 2\n    window: trailing 28d",
+    )
+    .replace("distinct(changed.contributor, other_than=creator) >= 2", "count(changed) >= 3")
+    .replace("sum(contributed.added) >= 1000", "sum(contributed.deleted) >= 100")
+)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_readings_are_those_of_the_new_definition_from_the_beginning(kafka, tmp_path, processes):
+    """At the first tick, and after more has come; the log says what was filled."""
+    log, topic = collaboration.log(), collaboration.create_topic(kafka)
+    environment = ENVIRONMENT | {"KAFKA__TOPICS": topic, "KAFKA__GROUP": topic}
+    flags = ("--kafka-bootstrap", kafka.bootstrap, "--state", str(tmp_path / "state"),
+             "--lateness", collaboration.LATENESS, "--port", str(free_port()))  # fmt: skip
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(CHANGED)
+    collaboration.produce(kafka, topic, log[:FIRST])
+
+    earliest = environment | {"KAFKA__START": "earliest"}
+    with Northstar(tmp_path / "one.log", earliest, str(COLLABORATION), *flags) as northstar:
+        northstar.begin()
+        northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
+        assert northstar.end()[0] == Exit.OK
+
+    flags = (*flags, "--backfill-from", "earliest", "--processes", processes)
+    with Northstar(tmp_path / "other.log", environment, str(changed), *flags) as northstar:
+        northstar.begin()
+        northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
+        at_first = json.loads(northstar.get("/api/v1/readings").text)
+        collaboration.produce(kafka, topic, log[FIRST:LAST])
+        northstar.wait_until_tick(collaboration.newest_tick_ms(LAST))
+        at_last = json.loads(northstar.get("/api/v1/readings").text)
+        told = {line["event"]: line for line in northstar.told()}
+        assert northstar.end()[0] == Exit.OK
+
+    assert told["history read"]["read"] == FIRST
+    assert told["filled from history"]["known_since"] == "the first event"
+    assert "not filled from history" not in told
+    assert at_first == replayed(tmp_path, changed, FIRST)
+    assert at_last == replayed(tmp_path, changed, LAST)
+
+
+def replayed(folder, definition, count):
+    """What `northstar replay` prints of a definition, after the log's first so many records."""
+    files = []
+    for partition in range(collaboration.PARTITIONS):
+        file = folder / f"{partition}.jsonl"
+        records = (each for each in collaboration.log()[:count] if each.partition == partition)
+        file.write_bytes(b"".join(each.value + b"\n" for each in records))
+        files += ["--events", str(file)]
+    moment = iso(collaboration.newest_tick_ms(count))
+    how = ["--from", moment, "--to", moment, "--lateness", collaboration.LATENESS]
+    program = [sys.executable, "-m", "pipeline", "replay", str(definition)]
+    done = subprocess.run(
+        [*program, *files, *how],
+        check=True,
+        cwd=ROOT,
+        timeout=REPLAY_TIMEOUT_S,
+        stdout=subprocess.PIPE,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
