@@ -107,7 +107,8 @@ def lived(life: Life) -> Ended:
 
 def opened(life: Life) -> AbstractContextManager[Store]:
     """The store, made ready and held while the processes of a life run."""
-    store = open_store(PLAN, DEPLOYED, source_of(life, Telemetry()).slots, running_of(life))
+    slots = source_of(life, Telemetry()).slots
+    store = open_store(PLAN, DEPLOYED, slots, running_of(life), Event())
     assert store is not None
     return closing(store)
 
