@@ -121,14 +121,23 @@ class Shard:
 
     def settle(self, before_ms: int) -> None:
         """Apply the rows visible before a moment, which is no later than the next tick."""
-        for feed, rows in self._pending.take(before_ms):
-            self._apply(feed, rows)
+        taken = [*self._pending.take(before_ms)]
+        for entity in {self._plan.feeds[feed].entity: None for feed, _ in taken}:
+            of_entity = [each for each in taken if self._plan.feeds[each[0]].entity == entity]
+            for (feed, rows), places in zip(
+                of_entity, self._places(entity, of_entity), strict=True
+            ):
+                self._apply(feed, rows, places)
 
-    def _apply(self, number: int, rows: Rows) -> None:
+    def _places(self, entity: str | None, taken: list[tuple[int, Rows]]) -> list[NDArray[np.int64]]:
+        """The rows of a table that each feed is about, looked up for all feeds at once."""
+        if entity is None:
+            return [_NO_ROWS for _ in taken]
+        places = self.tables[entity].rows_for(np.concatenate([rows.keys for _, rows in taken]))
+        return np.split(places, np.cumsum([len(rows) for _, rows in taken])[:-1])
+
+    def _apply(self, number: int, rows: Rows, places: NDArray[np.int64]) -> None:
         feed = self._plan.feeds[number]
-        places = _NO_ROWS
-        if feed.entity is not None:
-            places = self.tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
             column = column_of(feed, self._plan.memories[reader], rows)
             self._memory(reader).apply(places, rows.times_ms, column)
