@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pipeline.spec.literals import literal_of, masked, unmasked
 from pipeline.spec.paths import UNREADABLE, UNREADABLE_KEY
 from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax_errors import explained
@@ -41,7 +42,7 @@ _OPERATORS: Final = {
 _INSTEAD: Final = {
     ast.Pow: ("`**`", "Multiply: `a * a`."),
     ast.FloorDiv: ("`//`", "Divide with `/`."),
-    ast.Mod: ("`%`", "There is no remainder; text is not formatted."),
+    ast.Mod: ("`%` between two", "There is no remainder; a percentage is written `1%`."),
     ast.BitAnd: ("`&`", "Write `and`."),
     ast.BitOr: ("`|`", "Write `or`."),
     ast.BitXor: ("`^`", "Multiply: `a * a`."),
@@ -128,8 +129,10 @@ def parse(text: str) -> Code:
     lead = len(line) - len(stripped)
     if not stripped:
         raise Refusal("expression-syntax", "the expression is empty", "Write one, or remove it.")
-    code = Code(line, _tree(line, stripped, lead), lead)
-    _refuse_comment(stripped, lead)
+    readable, literals = masked(stripped)
+    tree = unmasked(_tree(line, readable, lead), literals)
+    code = Code(line, tree, lead)
+    _refuse_comment(readable, lead)
     _check(code, code.tree, 1)
     return replace(code, tree=_Truths().visit(code.tree))
 
@@ -266,7 +269,7 @@ def _check_place(code: Code, node: ast.expr) -> None:
 
 def _check_constant(code: Code, node: ast.Constant) -> None:
     value = node.value
-    if isinstance(value, bool):
+    if isinstance(value, bool) or literal_of(node) is not None:
         return
     if isinstance(value, str):
         _check_text(code, node, value)

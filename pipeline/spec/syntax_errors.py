@@ -10,10 +10,15 @@ import keyword
 import re
 from typing import Final
 
+from pipeline.spec.literals import QUOTED
 from pipeline.spec.problem import Refusal
 
-_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _KEYWORDS: Final = "|".join(sorted(set(keyword.kwlist) - {"and", "or", "not", "in"}))
+
+_OPTIONS: Final = (
+    *("where", "window", "other_than", "by", "top", "within", "unit", "of", "grace"),
+    *("period", "periods", "new_members"),
+)
 
 # A pattern over the text without its quoted parts -> what is wrong, what to write.
 _SLIPS: Final = (
@@ -28,7 +33,7 @@ _SLIPS: Final = (
     (r"!(?!=)", "`!` is not in the language", "Write `not`."),
     (r"===|<>|=<|=>|!==", "there is no such comparison", "Write `==`, `!=`, `<=` or `>=`."),
     (
-        r"(?<![=!<>])(?<!where)(?<!window)(?<!other_than)=(?!=)",
+        r"(?<![=!<>])" + "".join(rf"(?<!\b{option})" for option in _OPTIONS) + r"=(?!=)",
         "a single `=` does not compare",
         "Write `==`.",
     ),
@@ -43,7 +48,7 @@ _SLIPS: Final = (
 
 def explained(error: SyntaxError, text: str, lead: int) -> Refusal:
     """A refusal for a text that does not parse; `lead` is what was cut off before parsing."""
-    bare = _QUOTED.sub(lambda quoted: "_" * len(quoted.group()), text)
+    bare = QUOTED.sub(lambda quoted: "_" * len(quoted.group()), text)
     for pattern, message, advice in _SLIPS:
         found = re.search(pattern, bare)
         if found and not (message or _is_word_allowed(found.group())):

@@ -101,7 +101,7 @@ def test_python_beyond_the_language_is_refused(text, part):
         ("a; b", ";", "this character is not in the language"),
         ("a.class", "class", "`class` is a reserved word"),
         ("import == 1", "import", "`import` is a reserved word"),
-        ("count(e, window=7d)", "window=", "`window` takes a text in quotes"),
+        ("count(e, window=calendar day)", "window=", "`window` takes a text in quotes"),
         ("a > 0, 5)", ", 5", "a number has a point, not a comma"),
         ("a == 'x", "'", "the quote that is opened here is never closed"),
         ("(a + (b)", "(", "the `(` is never closed"),
