@@ -1,8 +1,6 @@
 """Compose: the shards' parts of a tick become one reading for every metric.
 
-Parts add up: an event or an entity lives in one shard, so counts and sums of shards are counts
-and sums of the whole. Numerators and denominators stay apart until the last step, and what is not
-known is None, never 0.
+Numerators and denominators stay apart until the last step, and what is not known is None, never 0.
 """
 
 from __future__ import annotations
@@ -10,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
+from pipeline.core.partial import Partial
 from pipeline.core.plan import (
     MICROS,
     Calculation,
@@ -23,7 +21,6 @@ from pipeline.core.plan import (
     Plan,
     TermPart,
 )
-from pipeline.core.roll import Partial
 from pipeline.core.windows import Window
 
 Number = int | float
@@ -44,24 +41,6 @@ class Reading:
     samples: int
     coverage: float
     residual: float | None
-
-
-def merge(parts: Sequence[Partial]) -> Partial:
-    """Add up the parts of several shards; order does not matter.
-
-    >>> merge([Partial((1,), (5,), 30), Partial((2,), (7,), None)])
-    Partial(counts=(3,), micros=(12,), earliest_ms=30)
-    """
-    return reduce(_add, parts)
-
-
-def _add(left: Partial, right: Partial) -> Partial:
-    known = [part.earliest_ms for part in (left, right) if part.earliest_ms is not None]
-    return Partial(
-        tuple(a + b for a, b in zip(left.counts, right.counts, strict=True)),
-        tuple(a + b for a, b in zip(left.micros, right.micros, strict=True)),
-        min(known, default=None),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.core.compose import Number, Reading, compose
 from pipeline.core.judge import History, Verdict, judge
+from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
-from pipeline.core.roll import Partial
 
 
 @dataclass(frozen=True, slots=True)

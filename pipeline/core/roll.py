@@ -29,10 +29,12 @@ from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
+from pipeline.core.partial import Partial
 from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import ENTITY_ITSELF, Plan
 from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.core.stored_names import StoredNames, below
+from pipeline.core.summaries import Summary
 from pipeline.core.table import Table
 from pipeline.core.windows import Calendar, Window
 
@@ -48,19 +50,7 @@ class Changes:
 
 
 TickChanges = dict[int, Changes]  # of one tick, by tally
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """One shard's part of a tick: for each term of the plan, 0 where it is another level's.
-
-    `counts` are events, entities or members; `micros` are sums in millionths (0 where a term has
-    none). `earliest_ms` is when the shard's partitions were first watched, or None.
-    """
-
-    counts: tuple[int, ...]
-    micros: tuple[int, ...]
-    earliest_ms: int | None
+Figures = tuple[int, int, Summary | None]  # of a term
 
 
 class Shard:
@@ -178,28 +168,28 @@ class Shard:
             yield from table.memories.values()
 
     def _partial(self, tick_ms: int, members: Mapping[int, Flags]) -> Partial:
-        counts, micros = [], []
-        for term in self._plan.terms:
-            count, total = 0, 0
+        counts, micros = [0] * len(self._plan.terms), [0] * len(self._plan.terms)
+        summaries: dict[int, Summary] = {}
+        for number, term in enumerate(self._plan.terms):
             if term.level == self._level:
-                count, total = self._term(term, tick_ms, members)
-            counts.append(count)
-            micros.append(total)
-        return Partial(tuple(counts), tuple(micros), self._earliest_ms)
+                count, total, summary = self._term(term, tick_ms, members)
+                counts[number], micros[number] = count, total
+                if summary is not None:
+                    summaries[number] = summary
+        return Partial(tuple(counts), tuple(micros), self._earliest_ms, summaries)
 
-    def _term(
-        self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]
-    ) -> tuple[int, int]:
+    def _term(self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]) -> Figures:
+        """A term's count, its sum in millionths, and what these do not say."""
         if term.kind is plans.TermKind.SIZE:
             assert term.set is not None
-            return int(np.count_nonzero(members[term.set])), 0
+            return int(np.count_nonzero(members[term.set])), 0, None
         assert term.memory is not None
         memory = self._at(term.memory, tick_ms)
         if isinstance(memory, Panes):
-            return memory.count, memory.micros
+            return memory.count, memory.micros, None
         assert isinstance(memory, LastSeen)
         seen = memory.at_least(_start(term.windows[0], tick_ms), 1)
-        return int(np.count_nonzero(seen)), 0
+        return int(np.count_nonzero(seen)), 0, None
 
     def _at(self, number: int, tick_ms: int) -> Memory:
         """A memory, or the part of it that its calendar window looks at."""

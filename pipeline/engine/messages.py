@@ -13,8 +13,9 @@ from functools import cache
 
 from pipeline.core.fence import Spans
 from pipeline.core.match import Rows
+from pipeline.core.partial import Partial
 from pipeline.core.pending import Span
-from pipeline.core.roll import Partial, TickChanges
+from pipeline.core.roll import TickChanges
 
 CLOCK_KEY = "clock"
 READINGS_KEY = "readings"

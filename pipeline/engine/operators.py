@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
 from pipeline.core.clock import Clock, baselines
-from pipeline.core.compose import merge
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.deployment import Deployment
 from pipeline.core.fence import Fence
 from pipeline.core.judge import History
 from pipeline.core.known import Known
+from pipeline.core.partial import Partial, merge
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
-from pipeline.core.roll import Partial, Shard, TickChanges, changes_by_shard
+from pipeline.core.roll import Shard, TickChanges, changes_by_shard
 from pipeline.core.snapshot import pack, unpack
 from pipeline.engine.failpoints import Failpoint, Reach, nowhere
 from pipeline.engine.messages import (
@@ -256,10 +256,10 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
                 "fence": [*self._fence.next_offsets.items()],
                 "heard": [(*sender, at_ms) for sender, at_ms in self._heard.items()],
                 "handed": [(at_ms, sorted(senders)) for at_ms, senders in self._handed.items()],
-                "parts": [(at_ms, astuple(part)) for at_ms, part in self._parts.items()],
+                "parts": [(at_ms, part.plain()) for at_ms, part in self._parts.items()],
                 "evaluated_ms": self._evaluated_ms,
                 "settled_ms": self._settled_ms,
-                "sent": [(at_ms, astuple(each.whole)) for at_ms, each in sent.items()],
+                "sent": [(at_ms, each.whole.plain()) for at_ms, each in sent.items()],
             }
             changes = {at_ms: each.changes for at_ms, each in sent.items()}
             self._saved = self._shard.dump(facts, changes)
@@ -278,11 +278,11 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
     def _load_ticks(self, facts: dict[str, Any], changes: dict[int, TickChanges]) -> None:
         self._heard = {(level, sender): at_ms for level, sender, at_ms in facts["heard"]}
         self._handed.update((at_ms, set(senders)) for at_ms, senders in facts["handed"])
-        self._parts = {at_ms: _partial(part) for at_ms, part in facts["parts"]}
+        self._parts = {at_ms: Partial.of_plain(part) for at_ms, part in facts["parts"]}
         self._evaluated_ms = facts["evaluated_ms"]
         self._sent.load(
             {
-                at_ms: Evaluated(at_ms, _partial(whole), changes.get(at_ms, {}))
+                at_ms: Evaluated(at_ms, Partial.of_plain(whole), changes.get(at_ms, {}))
                 for at_ms, whole in facts["sent"]
             }
         )
@@ -346,9 +346,9 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
             "generation": self._steps.known.generation,
             "history": self._history.dump(self._steps.plan),
             "heard": self._heard,
-            "last": None if self._last is None else [self._last[0], astuple(self._last[1])],
+            "last": None if self._last is None else [self._last[0], self._last[1].plain()],
             "parts": [
-                (at_ms, [astuple(part) for part in parts]) for at_ms, parts in self._parts.items()
+                (at_ms, [part.plain() for part in parts]) for at_ms, parts in self._parts.items()
             ],
         }
         return pack({}, facts)
@@ -360,15 +360,10 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
             return
         self._heard = facts["heard"]
         for at_ms, parts in facts["parts"]:
-            self._parts[at_ms] = [_partial(part) for part in parts]
+            self._parts[at_ms] = [Partial.of_plain(part) for part in parts]
         if facts["last"] is not None:
             at_ms, part = facts["last"]
-            self._last, self._again = (at_ms, _partial(part)), datetime.now(UTC)
-
-
-def _partial(saved: list[Any]) -> Partial:
-    counts, micros, earliest_ms = saved
-    return Partial(tuple(counts), tuple(micros), earliest_ms)
+            self._last, self._again = (at_ms, Partial.of_plain(part)), datetime.now(UTC)
 
 
 def _by_shard(changes: TickChanges, shards: int) -> dict[int, TickChanges]:

@@ -1,11 +1,10 @@
 """Compose: parts add up, ratios divide last, and what is not known is None."""
 
-from itertools import permutations
-
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.compose import Partial, Reading, compose, coverage, merge
+from pipeline.core.compose import Reading, compose, coverage
+from pipeline.core.partial import Partial
 from pipeline.core.plan import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.windows import DAY_MS, HOUR_MS, Calendar, Trailing, Unit
 from tests.core.plans import metric, plan_of
@@ -39,28 +38,6 @@ def read(value, counts=(8, 4, 2), micros=(6_000_000, 0, 0), earliest_ms=0, **cha
     plan = plan_of(metric(value, **changes), windows=((DAY,), (DAY,), (DAY,)))
     (found,) = compose(plan, Partial(counts, micros, earliest_ms), TICK_MS)
     return found
-
-
-# ── merge ────────────────────────────────────────────────────────────────────────────────────────
-
-PARTS = st.builds(
-    Partial,
-    st.tuples(st.integers(0, 9), st.integers(0, 9)),
-    st.tuples(st.integers(), st.integers()),
-    st.none() | st.integers(0, 9),
-)
-
-
-@given(st.lists(PARTS, min_size=1, max_size=4))
-def test_parts_of_shards_add_up_in_any_order(parts):
-    """Counts and sums are added, the earliest moment is the least that is known."""
-    known = [part.earliest_ms for part in parts if part.earliest_ms is not None]
-    expected = Partial(
-        tuple(map(sum, zip(*(part.counts for part in parts), strict=True))),
-        tuple(map(sum, zip(*(part.micros for part in parts), strict=True))),
-        min(known, default=None),
-    )
-    assert all(expected == merge(order) for order in permutations(parts))
 
 
 # ── values and samples ───────────────────────────────────────────────────────────────────────────

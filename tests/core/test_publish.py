@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.core.compose import Partial
 from pipeline.core.judge import History, State
+from pipeline.core.partial import Partial
 from pipeline.core.plan import Calculation, Constant, OfTerm, Previous, TermPart
 from pipeline.core.publish import iso, rows, tick
 from pipeline.core.windows import DAY_MS, Trailing

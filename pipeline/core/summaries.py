@@ -1,0 +1,157 @@
+"""Summaries: what a shard says of a term where a count and a sum do not say it all.
+
+Each is a small value with one law: `merge` is commutative and associative, so that the shards'
+parts of a term may meet in any order and grouping. They travel between processes pickled, and lie
+in saved state as plain values under their `NAME`, which is never to be changed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plain = list[Any]  # what JSON holds; bytes are base64 text once they come back
+
+
+class Summary(ABC):
+    """A part of a term that merges with those of other shards."""
+
+    __slots__ = ()
+    NAME: ClassVar[str]
+
+    @abstractmethod
+    def merge(self, other: Self) -> Self:
+        """Both as one; order does not matter."""
+
+    @abstractmethod
+    def plain(self) -> Plain:
+        """The fields as values that a snapshot's facts can hold."""
+
+    @classmethod
+    @abstractmethod
+    def of_plain(cls, plain: Plain) -> Self:
+        """What `plain` gave, before or after it was JSON."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Summary) and summary_to_plain(self) == summary_to_plain(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(summary_to_plain(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extremes(Summary):
+    """The smallest and the largest value, in millionths; there is none without a value.
+
+    >>> Extremes(-2, 5).merge(Extremes(3, 7))
+    Extremes(smallest=-2, largest=7)
+    """
+
+    NAME: ClassVar[str] = "extremes"
+    smallest: int
+    largest: int
+
+    def merge(self, other: Extremes) -> Extremes:
+        return Extremes(min(self.smallest, other.smallest), max(self.largest, other.largest))
+
+    def plain(self) -> Plain:
+        return [self.smallest, self.largest]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Extremes:
+        return cls(*plain)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram(Summary):
+    """How often each whole number occurs: `counts[i]` times `numbers[i]`, both int64.
+
+    The numbers are distinct and rise. What they stand for is the term's business: buckets of
+    values, or how many events an entity has.
+
+    >>> one, other = Histogram.of(np.array([3, 1, 3])), Histogram.of(np.array([1, 2]))
+    >>> one.merge(other)
+    Histogram(numbers=array([1, 2, 3]), counts=array([2, 1, 2]))
+    """
+
+    NAME: ClassVar[str] = "histogram"
+    numbers: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int64], counts: NDArray[np.int64] | None = None) -> Histogram:
+        """Of numbers in any order, some of them several times; each once without `counts`."""
+        if counts is None:
+            distinct, found = np.unique(numbers, return_counts=True)
+            return cls(distinct, found)
+        distinct, back = np.unique(numbers, return_inverse=True)
+        added = np.zeros(len(distinct), np.int64)
+        np.add.at(added, back, counts)
+        return cls(distinct[added != 0], added[added != 0])
+
+    def merge(self, other: Histogram) -> Histogram:
+        return Histogram.of(
+            np.concatenate([self.numbers, other.numbers]),
+            np.concatenate([self.counts, other.counts]),
+        )
+
+    def plain(self) -> Plain:
+        return [_packed(self.numbers), _packed(self.counts)]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Histogram:
+        numbers, counts = (_unpacked(each, np.int64) for each in plain)
+        return cls(numbers, counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registers(Summary):
+    """The highest rank that each register has seen, uint8: what HyperLogLog counts by.
+
+    >>> Registers(np.array([0, 3], np.uint8)).merge(Registers(np.array([2, 1], np.uint8))).ranks
+    array([2, 3], dtype=uint8)
+    """
+
+    NAME: ClassVar[str] = "registers"
+    ranks: NDArray[np.uint8]
+
+    def merge(self, other: Registers) -> Registers:
+        return Registers(np.maximum(self.ranks, other.ranks))
+
+    def plain(self) -> Plain:
+        return [_packed(self.ranks)]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Registers:
+        return cls(_unpacked(plain[0], np.uint8))
+
+
+def _packed(array: NDArray[Any]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _unpacked(packed: bytes | str, kind: type[np.generic]) -> NDArray[Any]:
+    raw = b64decode(packed) if isinstance(packed, str) else packed
+    return np.frombuffer(raw, np.dtype(kind).newbyteorder("<"))
+
+
+_KINDS: Final[Mapping[str, type[Summary]]] = {
+    each.NAME: each for each in (Extremes, Histogram, Registers)
+}
+
+
+def summary_to_plain(summary: Summary) -> Plain:
+    """A summary with its name."""
+    return [summary.NAME, summary.plain()]
+
+
+def summary_from_plain(plain: Plain) -> Summary:
+    """The summary again, of the kind that its name says."""
+    name, fields = plain
+    return _KINDS[name].of_plain(fields)
