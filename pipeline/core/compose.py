@@ -9,18 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.core.partial import Partial
-from pipeline.core.plan import (
-    MICROS,
+from pipeline.core.formula import (
     Calculation,
     Constant,
     Formula,
-    Metric,
     OfMetric,
     OfTerm,
-    Plan,
     TermPart,
 )
+from pipeline.core.partial import Partial
+from pipeline.core.plan import MICROS, Metric, Plan
 from pipeline.core.windows import Window
 
 Number = int | float

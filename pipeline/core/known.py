@@ -19,16 +19,13 @@ from functools import cache
 from typing import Final
 
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.formula import OfMetric, OfTerm, leaves
 from pipeline.core.plan import (
     AtLeast,
-    Calculation,
     Condition,
-    Formula,
     Memory,
     MemoryKind,
     NotHeld,
-    OfMetric,
-    OfTerm,
     Plan,
 )
 from pipeline.core.windows import Window
@@ -186,17 +183,13 @@ def _says_more(one: Grant, other: Grant) -> bool:
 
 def terms_of(plan: Plan, metric: int) -> set[int]:
     """The terms that a metric's value is made of, those of other metrics in it too."""
-
-    def leaves(formula: Formula) -> Iterator[int]:
-        if isinstance(formula, OfTerm):
-            yield formula.term
-        elif isinstance(formula, OfMetric):
-            yield from leaves(plan.metrics[formula.metric].value)
-        elif isinstance(formula, Calculation):
-            yield from leaves(formula.left)
-            yield from leaves(formula.right)
-
-    return {*leaves(plan.metrics[metric].value)}
+    found: set[int] = set()
+    for leaf in leaves(plan.metrics[metric].value):
+        if isinstance(leaf, OfTerm):
+            found.add(leaf.term)
+        elif isinstance(leaf, OfMetric):
+            found |= terms_of(plan, leaf.metric)
+    return found
 
 
 def comparisons(condition: Condition) -> Iterator[AtLeast]:

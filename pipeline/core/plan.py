@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.core.expression import Expression, Kind, Path
+from pipeline.core.formula import Formula
 from pipeline.core.windows import Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
@@ -238,48 +239,6 @@ class Term:
     memory: int | None
     set: int | None
     windows: tuple[Window, ...]  # one, or those of the set
-
-
-class TermPart(StrEnum):
-    """Which quantity of a term."""
-
-    COUNT = "count"
-    SUM = "sum"
-    MEAN = "mean"
-
-
-@dataclass(frozen=True, slots=True)
-class OfTerm:
-    """A term's quantity, as a leaf of a metric's value."""
-
-    term: int
-    part: TermPart
-
-
-@dataclass(frozen=True, slots=True)
-class OfMetric:
-    """Another metric's value."""
-
-    metric: int
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A number as written."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Calculation:
-    """`left operator right`, with `operator` one of `+ - * /`; unary minus is `0 - x`."""
-
-    operator: str
-    left: Formula
-    right: Formula
-
-
-Formula = OfTerm | OfMetric | Constant | Calculation
 
 
 class Role(StrEnum):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_hexdigest
 
-from pipeline.core import expression as tree, plan as plans
+from pipeline.core import expression as tree, formula as formulas, plan as plans
 from pipeline.core.plan import ENTITY_ITSELF, MemoryKind
 from pipeline.core.windows import Trailing, Unit
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pipeline.core.expression import Expression
-    from pipeline.core.plan import Condition, Event, Formula, IdSource, Memory, Plan
+    from pipeline.core.formula import Formula
+    from pipeline.core.plan import Condition, Event, IdSource, Memory, Plan
     from pipeline.core.windows import Window
 
 
@@ -136,11 +137,11 @@ class _Identities:
 
     def _formula(self, formula: Formula) -> tuple[object, ...]:
         match formula:
-            case plans.Constant(value=value):
+            case formulas.Constant(value=value):
                 return "number", float(value)
-            case plans.OfMetric(metric=metric):
+            case formulas.OfMetric(metric=metric):
                 return "metric", self.metric(metric)
-            case plans.OfTerm(term=number, part=part):
+            case formulas.OfTerm(term=number, part=part):
                 term = self._plan.terms[number]
                 of = (
                     self.memory(term.memory) if term.memory is not None else self.set(term.set or 0)

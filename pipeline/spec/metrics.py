@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.core import plan
-from pipeline.core.plan import Calculation, Constant, Formula, OfMetric, OfTerm, Term, TermKind
+from pipeline.core.formula import (
+    Calculation,
+    Constant,
+    Formula,
+    OfMetric,
+    OfTerm,
+    TermPart,
+)
+from pipeline.core.plan import Term, TermKind
 from pipeline.spec import written
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.spec.written import Written
 
 _NOTHING = Constant(0.0)  # in place of a part that has a problem
-_PARTS = {"sum": plan.TermPart.SUM, "mean": plan.TermPart.MEAN}
+_PARTS = {"sum": TermPart.SUM, "mean": TermPart.MEAN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,7 @@ class Metrics:
             at = self.sets.index(name)
             windows = self.sets.windows[name]
             term = Term(TermKind.SIZE, self.sets.levels[name], None, at, windows)
-            return self._counted(term, plan.TermPart.COUNT)
+            return self._counted(term, TermPart.COUNT)
         assert aggregate.window is not None
         memories, window = self.tables.memories, aggregate.window
         if aggregate.function == "distinct":
@@ -154,10 +162,10 @@ class Metrics:
         else:
             rows = self.tables.rows(0, None, found, aggregate)
             memory, kind = memories.panes(rows, aggregate.part, window), TermKind.PANES
-        part = _PARTS.get(aggregate.function, plan.TermPart.COUNT)
+        part = _PARTS.get(aggregate.function, TermPart.COUNT)
         return self._counted(Term(kind, 0, memory, None, (window,)), part)
 
-    def _counted(self, term: Term, part: plan.TermPart) -> OfTerm:
+    def _counted(self, term: Term, part: TermPart) -> OfTerm:
         return OfTerm(self.terms.setdefault(term, len(self.terms)), part)
 
     def _edges(self, source: MetricSource) -> tuple[plan.Edge, ...]:
@@ -209,7 +217,7 @@ def _is_sum_of_counts(value: Formula) -> bool:
     if isinstance(value, Calculation):
         sides = _is_sum_of_counts(value.left), _is_sum_of_counts(value.right)
         return value.operator != "/" and all(sides)
-    return isinstance(value, OfTerm) and value.part is not plan.TermPart.MEAN
+    return isinstance(value, OfTerm) and value.part is not TermPart.MEAN
 
 
 def _no_term(found: Written, node: ast.expr) -> Refusal:

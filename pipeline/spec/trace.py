@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.core.formula import OfMetric, OfTerm, leaves
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     AtLeast,
-    Calculation,
     Condition,
-    Constant,
-    Formula,
     NotHeld,
-    OfMetric,
-    OfTerm,
 )
 
 if TYPE_CHECKING:
@@ -47,15 +43,6 @@ def trace(plan: Plan, metric: int) -> Trace:
     events = {plan.feeds[feed].event for feed in feeds}
     found = (metrics, terms, sets, memories, feeds, events)
     return Trace(*(tuple(sorted(indexes)) for indexes in found))
-
-
-def leaves(formula: Formula) -> Iterator[OfTerm | OfMetric | Constant]:
-    """The terms, metrics and numbers of a formula, from left to right."""
-    if isinstance(formula, Calculation):
-        yield from leaves(formula.left)
-        yield from leaves(formula.right)
-    else:
-        yield formula
 
 
 def comparisons(condition: Condition) -> Iterator[AtLeast]:

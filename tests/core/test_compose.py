@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.compose import Reading, compose, coverage
+from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.partial import Partial
-from pipeline.core.plan import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.windows import DAY_MS, HOUR_MS, Calendar, Trailing, Unit
 from tests.core.plans import metric, plan_of
 

@@ -4,23 +4,19 @@ import pytest
 
 from pipeline.core import expression as tree, plan
 from pipeline.core.expression import Kind
+from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     AllHeld,
     AnyHeld,
     AtLeast,
     Better,
-    Calculation,
-    Constant,
     EdgeKind,
     Fixed,
     NotHeld,
-    OfMetric,
-    OfTerm,
     Previous,
     Role,
     TermKind,
-    TermPart,
 )
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS, Calendar, Trailing, Unit
 from pipeline.spec import read_text
