@@ -10,8 +10,9 @@ from pipeline.core.clock import (
     with_baselines,
 )
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.formula import Constant
 from pipeline.core.judge import looks_back_to
-from pipeline.core.plan import Constant, Fixed, Previous
+from pipeline.core.plan import Fixed, Previous
 from pipeline.core.windows import HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.compose import Reading
+from pipeline.core.formula import Constant
 from pipeline.core.judge import (
     NOT_JUDGED,
     History,
@@ -13,7 +14,7 @@ from pipeline.core.judge import (
     judge,
     looks_back_to,
 )
-from pipeline.core.plan import Better, Constant, Fixed, Previous
+from pipeline.core.plan import Better, Fixed, Previous
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 
