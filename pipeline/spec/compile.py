@@ -12,11 +12,13 @@ from pipeline.spec.identities import identified
 from pipeline.spec.memories import Memories
 from pipeline.spec.metrics import Metrics, label_of, read_metrics
 from pipeline.spec.names import SECTIONS, Names
+from pipeline.spec.params import check_params
 from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.sets import Sets, read_sets
 from pipeline.spec.tables import Tables
 from pipeline.spec.tree import check_tree
+from pipeline.spec.variants import spelled
 
 if TYPE_CHECKING:
     from pipeline.spec.events import DraftEvent
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 def compile_definition(definition: Definition, findings: Findings) -> plan.Plan | None:
     """The plan of a definition; None when anything is wrong with it, which is then reported."""
-    names = Names(definition, findings)
+    check_params(definition, findings)
+    names = Names(spelled(definition, findings), findings)
+    definition = names.definition
     _check_names(names)
     check_attributes(names)
     events = {name: draft_event(names, name) for name in definition.events}

@@ -46,12 +46,14 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
+        self._of_copies: list[Problem] = []  # what is said of variants
         self._broken: set[DataPath] = set()  # with everything around what is broken
 
     @property
     def has_errors(self) -> bool:
         """Whether anything keeps the definition from running."""
-        return any(problem.severity is Severity.ERROR for problem in self.problems)
+        problems = [*self.problems, *self._of_copies]
+        return any(problem.severity is Severity.ERROR for problem in problems)
 
     def mark_broken(self, at: DataPath) -> None:
         """Remember that a part has a problem, so that nobody builds on it."""
@@ -87,24 +89,34 @@ class Findings:
         return Catching(self, at, key)
 
     def in_order(self) -> tuple[Problem, ...]:
-        """All problems, from the top of the file to its end."""
-        return tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column)))
+        """All problems, from the top of the file to its end.
+
+        What is wrong with a metric is wrong with its variants: it is said once.
+        """
+        found = {_place(problem): problem for problem in reversed(self._of_copies)}
+        said = {_place(problem) for problem in self.problems}
+        more = [problem for place, problem in found.items() if place not in said]
+        return tuple(sorted([*self.problems, *more], key=lambda one: (one.line, one.column)))
 
     def _add(self, at: DataPath, where: Location, severity: Severity, refusal: Refusal) -> None:
-        self.problems.append(
-            Problem(
-                refusal.name,
-                severity,
-                self.document.file,
-                where.line,
-                where.column,
-                where.length,
-                refusal.message,
-                refusal.advice,
-                _description(at),
-                where.excerpt,
-            )
+        note = self.document.copies.get(at[:2])
+        problem = Problem(
+            refusal.name,
+            severity,
+            self.document.file,
+            where.line,
+            where.column,
+            where.length,
+            refusal.message if note is None else f"{refusal.message} ({note})",
+            refusal.advice,
+            _description(at),
+            where.excerpt,
         )
+        (self.problems if note is None else self._of_copies).append(problem)
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    return problem.name, problem.line, problem.column
 
 
 def _description(at: DataPath) -> str:

@@ -67,7 +67,8 @@ class Document:
     """A file's data, and the marks of every key and value by data path.
 
     `refusals` are the problems that did not keep the data from being read, with the place that
-    they make useless; their offsets are into the text.
+    they make useless; their offsets are into the text. `copies` are the parts that a variant has
+    of its own, with what to add to a message about them.
     """
 
     file: str
@@ -76,6 +77,7 @@ class Document:
     keys: dict[DataPath, Mark] = field(default_factory=dict)
     values: dict[DataPath, Mark] = field(default_factory=dict)
     refusals: list[tuple[DataPath, Refusal]] = field(default_factory=list)
+    copies: dict[DataPath, str] = field(default_factory=dict)
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -91,6 +93,16 @@ class Document:
         if text is None:
             raise KeyError(path)
         return text
+
+    def copy(self, of: DataPath, to: DataPath, note: str) -> None:
+        """Let a part that the file does not spell out stand where another one stands."""
+        self.copies.setdefault(to[:2], note)
+        for marks in (self.keys, self.values):
+            marks |= {
+                (*to, *at[len(of) :]): mark
+                for at, mark in list(marks.items())
+                if at[: len(of)] == of
+            }
 
 
 def load(text: str, file: str) -> Document:

@@ -51,7 +51,8 @@ def read_metrics(names: Names) -> dict[str, WrittenMetric]:
 def _read(names: Names, name: str, source: MetricSource) -> WrittenMetric:
     formula = None
     if source.formula is not None:
-        formula = written.read(names.findings, ("metrics", name, "formula"))
+        at = ("metrics", name, "formula")
+        formula = written.read(names.findings, at, names.given(at))
     return WrittenMetric(written.read_with_calls(names, ("metrics", name, "value"), None), formula)
 
 

@@ -10,7 +10,10 @@ from pipeline.spec.spans import WEEKDAYS, Zone
 
 if TYPE_CHECKING:
     from pipeline.spec.findings import Findings
-    from pipeline.spec.schema import Attribute, Definition, EventSource, MetricSource, SetSource
+    from pipeline.spec.load import DataPath
+    from pipeline.spec.params import Given
+    from pipeline.spec.schema import Attribute, EventSource, MetricSource, SetSource
+    from pipeline.spec.variants import Spelled
 
 _Source = TypeVar("_Source")
 
@@ -25,14 +28,22 @@ class Names:
     one mistake is one problem.
     """
 
-    def __init__(self, definition: Definition, findings: Findings) -> None:
-        self.definition = definition
+    def __init__(self, spelled: Spelled, findings: Findings) -> None:
+        self._spelled = spelled
+        self.definition = definition = spelled.definition
         self.findings = findings
         self.event_index = {name: at for at, name in enumerate(definition.events)}
         calendar = definition.calendar
         self.zone = Zone(calendar.zone, WEEKDAYS.index(calendar.week_starts))
         data = findings.document.data
-        self._written = {section: dict.fromkeys(data.get(section) or {}) for section in SECTIONS}
+        self._written = {
+            section: dict.fromkeys([*(data.get(section) or {}), *getattr(definition, section)])
+            for section in SECTIONS
+        }
+
+    def given(self, at: DataPath) -> Given:
+        """What names of numbers, and of sets of a variant, stand for in an expression."""
+        return self._spelled.given(self.findings, at)
 
     def section_of(self, name: str) -> str | None:
         """Whether a name is one of `events`, `sets` or `metrics`."""

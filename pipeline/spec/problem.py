@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NAMES_SHOWN_MAX: Final = 12  # a longer list of names is no help any more
+NAMES_SHOWN_MAX: Final = 30  # a longer list of names is no help any more
 NAMES_COMPARED_MAX: Final = 1000  # takes a few milliseconds
 SIMILARITY_MIN: Final = 0.6  # difflib's own default: one typing error in five letters
 

@@ -194,6 +194,9 @@ class EventSource(_Strict):
     )
 
 
+Numbers = dict[Name, Amount]
+
+
 class SetSource(_Strict):
     """Which entities qualify."""
 
@@ -204,6 +207,11 @@ class SetSource(_Strict):
     )
     window: WindowText | None = Field(
         None, description="the span that the comparisons look at", examples=["trailing 7d"]
+    )
+    params: Numbers = Field(
+        default_factory=dict,
+        description="numbers with names, for the expressions of this set",
+        examples=["{hours: 60}"],
     )
 
 
@@ -295,6 +303,16 @@ class MetricSource(_Strict):
         description="the span that count, sum, mean and distinct look at",
         examples=["trailing 7d"],
     )
+    params: Numbers = Field(
+        default_factory=dict,
+        description="numbers with names, for the expressions of this metric",
+        examples=["{hours: 60}"],
+    )
+    variants: dict[Name, Numbers] = Field(
+        default_factory=dict,
+        description="the metric again as name__variant, with other numbers",
+        examples=["{strict: {hours: 80}}"],
+    )
     unit: UnitText = Field(
         "",
         description="ratio (a share from 0 to 1), seconds, a currency (EUR), or a plural noun",
@@ -336,6 +354,11 @@ class Definition(_Strict):
     source: Source = Field(
         description="where events come from: topics and envelope",
         examples=["{topics: [product-events], envelope: segment}"],
+    )
+    params: Numbers = Field(
+        default_factory=dict,
+        description="numbers with names, for the expressions of sets and metrics",
+        examples=["{hours: 60}"],
     )
     entities: dict[Name, dict[Name, Attribute]] = Field(
         default_factory=dict,

@@ -106,12 +106,14 @@ def _take_out(data: dict[str, object], at: DataPath, detail: ErrorDetails) -> bo
     """Remove from the data what a problem makes useless; False where that is a whole section."""
     if len(at) == 0 or (len(at) == 1 and at[0] in SECTIONS):
         return False
-    if at[0] not in SECTIONS:
+    if at[-2:-1] == ("params",) and not _is_about_key(detail):
+        _put_placeholder(data, at, 1)
+    elif at[0] not in SECTIONS:
         _replace(data, str(at[0]))
     elif _is_about_key(detail) and detail["type"] != "missing":
         _pop(data, at)
     elif at[0] == "events" and at[2:3] in (("ids",), ("values",)) and len(at) > 3:  # noqa: PLR2004
-        _put_placeholder(data, at[:4])
+        _put_placeholder(data, at[:4], "placeholder")
     else:
         found = field_of(at[:3])
         required = len(at) > 2 and found is not None and found[1].is_required()  # noqa: PLR2004
@@ -125,11 +127,11 @@ def _replace(data: dict[str, object], key: str) -> None:
         data[key] = _PLACEHOLDERS[key]
 
 
-def _put_placeholder(data: object, at: DataPath) -> None:
-    """Replace a path or expression by one that is right and says nothing."""
+def _put_placeholder(data: object, at: DataPath, placeholder: str | int) -> None:
+    """Replace a path, expression or number by one that is right and says nothing."""
     holder = _holder(data, at)
     if holder is not None:
-        holder[str(at[-1])] = "placeholder"
+        holder[str(at[-1])] = placeholder
 
 
 def _pop(data: object, at: DataPath) -> None:

@@ -14,7 +14,7 @@ import re
 import tokenize
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.spec.literals import literal_of, masked, unmasked
@@ -23,7 +23,7 @@ from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax_errors import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pipeline.core.expression import Path
 
@@ -67,6 +67,7 @@ class Code:
     text: str
     tree: ast.expr
     lead: int  # white space before it, which the tree knows nothing of
+    numbers: Mapping[str, str] = field(default_factory=dict)  # what names in it stand for
 
     def span(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
         """The offsets `[start, end)` of a node within the text."""
@@ -79,6 +80,11 @@ class Code:
         """A node's own text."""
         start, end = self.span(node)
         return self.text[start:end]
+
+    def number(self, node: ast.expr) -> str:
+        """The text of a number, which may stand elsewhere under a name."""
+        written = self.written(node)
+        return self.numbers.get(written, written)
 
     def refusal(
         self, node: ast.expr | ast.keyword, name: str, message: str, advice: str = ""

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import MICROS, AllHeld, Condition, NotHeld
-from pipeline.spec.problem import Refusal
+from pipeline.spec.problem import Refusal, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,18 @@ def number_of(code: Code, node: ast.expr) -> Decimal:
     """
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return Decimal(code.written(node))
+            return Decimal(code.number(node))
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as operand):
             return number_of(code, operand).copy_negate()
+        case ast.Name(id=name):
+            near = nearest(name, code.numbers)
+            meant = f"Did you mean `{near}`? " if near else ""
+            raise code.refusal(
+                node,
+                "unknown-param",
+                f"`{name}` is no number, nor the name of one",
+                f"{meant}Write the number itself, or give it this name: `params: {{{name}: 3}}`.",
+            )
     raise code.refusal(
         node,
         "bad-comparison",

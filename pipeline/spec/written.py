@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.spec.aggregate import Aggregate, read_aggregate
+from pipeline.spec.params import NOTHING, Given
 from pipeline.spec.parts import Home
 from pipeline.spec.problem import Refusal
 from pipeline.spec.spans import window_of
@@ -31,14 +32,14 @@ class Written:
     calls: dict[ast.Call, Aggregate] = field(default_factory=dict)
 
 
-def read(findings: Findings, at: DataPath) -> Written | None:
+def read(findings: Findings, at: DataPath, given: Given = NOTHING) -> Written | None:
     """Parse the expression at a data path; None where it has a problem, which is then reported."""
     if findings.is_broken(*at):
         return None
     mark = findings.document.values[at]
     line = findings.document.line(mark.start)
     with findings.catching(at):
-        return Written(at, line, parse(findings.document.scalar(at)))
+        return Written(at, line, given.put_into(parse(findings.document.scalar(at))))
     return None
 
 
@@ -47,7 +48,7 @@ def read_with_calls(names: Names, at: DataPath, entity: str | None) -> Written |
 
     The window is the one beside it. A window that nothing looks at is reported.
     """
-    written = read(names.findings, at)
+    written = read(names.findings, at, names.given(at))
     if written is None:
         return None
     beside = (*at[:-1], "window")

@@ -19,6 +19,9 @@ from tests.scenarios.scenario import PARTS, Arrival, Got, Scenario, read_scenari
 
 SHARDS = 4
 
+# What the oracle cannot read yet: names of files, one a line.
+ENGINE_ONLY = (Path(__file__).parent / "engine_only.txt").read_text(encoding="utf-8").split()
+
 each_scenario = pytest.mark.parametrize(
     "path", [pytest.param(path, id=title) for title, path in titled().items()]
 )
@@ -41,6 +44,8 @@ def test_the_engine_gives_what_the_scenario_says(path: Path):
 @each_scenario
 def test_the_oracle_gives_what_the_scenario_says(path: Path):
     """Every number worked out by hand is what plain SQL over the raw records comes to."""
+    if path.name in ENGINE_ONLY:
+        pytest.skip("the oracle does not know this part of the language yet")
     scenario = read_scenario(path)
     settings = Settings(
         lateness_ms=scenario.settings["lateness_ms"],
