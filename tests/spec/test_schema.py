@@ -61,7 +61,7 @@ def test_fields_are_found_by_their_place(path, key):
 
 def test_keys_are_known_by_their_place():
     """What may stand in a mapping is known; where names are free, nothing is."""
-    assert keys_at(("sets", "a")) == ("of", "when", "window")
+    assert keys_at(("sets", "a")) == ("of", "when", "window", "params")
     assert keys_at(("source", "envelope")) == ("name", "time", "id")
     assert keys_at(("sets",)) == ()
     assert keys_at(()) == tuple(Definition.model_fields)

@@ -187,10 +187,10 @@ def test_bad_names(text, advice):
 
 
 def test_lists_of_names_are_cut():
-    """A sentence names twelve at most, and says how many more there are."""
+    """A sentence names thirty at most, and says how many more there are."""
     assert listed(["a"]) == "`a`"
     assert listed(["a", "b"], last="or") == "`a` or `b`"
-    assert listed(map(str, range(15))).endswith("`11` and 3 more")
+    assert listed(map(str, range(33))).endswith("`29` and 3 more")
 
 
 def test_suggestions_without_anything_to_suggest():
