@@ -22,6 +22,7 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.formula import OfMetric, OfTerm, leaves
 from pipeline.core.plan import (
     AtLeast,
+    Compared,
     Condition,
     Memory,
     MemoryKind,
@@ -192,9 +193,9 @@ def terms_of(plan: Plan, metric: int) -> set[int]:
     return found
 
 
-def comparisons(condition: Condition) -> Iterator[AtLeast]:
+def comparisons(condition: Condition) -> Iterator[Compared]:
     """The comparisons that a condition is made of."""
-    if isinstance(condition, AtLeast):
+    if isinstance(condition, Compared):
         yield condition
     elif isinstance(condition, NotHeld):
         yield from comparisons(condition.condition)
@@ -245,7 +246,9 @@ class _Since:
         found = [self._compared_ms(each) for each in comparisons(self._plan.sets[number].when)]
         return max(found)
 
-    def _compared_ms(self, compared: AtLeast) -> int:
+    def _compared_ms(self, compared: Compared) -> int:
+        if not isinstance(compared, AtLeast):
+            return self._memory_ms(compared.memory, 0, None)
         of_others = self._plan.memories[compared.memory].kind is MemoryKind.TOP_K
         k = compared.threshold + 1 if of_others else 0
         found = self._memory_ms(compared.memory, k, compared.window)

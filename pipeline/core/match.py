@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.event_batch import EventBatch
-from pipeline.core.expression import At, Named
+from pipeline.core.expression import At, Kind, Named
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MICROS, Feed, IdSource, Plan
 from pipeline.core.records import Counts, Filtered
+from pipeline.core.texts import text_hashes
 from pipeline.core.wanted import bearers
 
 _NO_PLACES: Final = np.empty(0, np.int64)
@@ -35,7 +36,8 @@ class Rows:
     """Rows of a feed, all arrays of one length.
 
     `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
-    others (uint64 hashes, 0 absent), then its values (int64 millionths, `ABSENT_MICROS` absent).
+    others (uint64 hashes, 0 absent), then its values (int64, `ABSENT_MICROS` absent): numbers in
+    millionths, texts as hashes, true and false as 1 and 0.
     `places` say where in the log the rows stood (`place`), none once they are past the fence.
     """
 
@@ -123,7 +125,7 @@ class Matcher:
 
     def match(self, batch: EventBatch) -> Contributions:
         """Give every feed its rows; rows that are none of our events are filtered."""
-        columns = _Columns(self._plan, batch)
+        columns = _Columns(self._plan, batch, self._deployment.salt)
         matched = np.zeros(len(batch), np.bool_)
         rows_of: list[NDArray[np.int64]] = []
         for index, event in enumerate(self._plan.events):
@@ -156,7 +158,7 @@ class Matcher:
             batch.visible_ms[chosen],
             (
                 *(columns.ids(other)[chosen] for other in feed.others),
-                *(columns.micros(name)[chosen] for name in feed.values),
+                *(columns.value(name)[chosen] for name in feed.values),
             ),
             columns.places[chosen],
         )
@@ -204,9 +206,10 @@ class _Columns:
 
     plan: Plan
     batch: EventBatch
+    salt: int
     event: int = 0
     places: NDArray[np.int64] = field(init=False)
-    _micros: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
+    _values: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.places = place(self.batch.partition, 0) | self.batch.offsets
@@ -225,11 +228,38 @@ class _Columns:
     def _sources(self) -> Mapping[str, IdSource]:
         return dict(self.plan.events[self.event].ids)
 
-    def micros(self, name: str) -> NDArray[np.int64]:
+    def value(self, name: str) -> NDArray[np.int64]:
         key = (self.event, name)
-        if key not in self._micros:
-            self._micros[key] = to_micros(self.batch.values[key])
-        return self._micros[key]
+        if key not in self._values:
+            self._values[key] = self._whole(name, self.batch.values[key])
+        return self._values[key]
+
+    def _whole(self, name: str, column: NDArray[Any]) -> NDArray[np.int64]:
+        """A value's column as rows carry it."""
+        values = self.plan.events[self.event].values
+        kind = next(value.kind for value in values if value.name == name)
+        if kind is Kind.NUMBER:
+            return to_micros(column)
+        if kind is Kind.TEXT:
+            return hashed_codes(column, self.batch.dictionary, self.salt)
+        return np.where(column < 0, ABSENT_MICROS, column.astype(np.int64))
+
+
+def hashed_codes(
+    codes: NDArray[np.int64], dictionary: Mapping[Any, int], salt: int
+) -> NDArray[np.int64]:
+    """Codes of a batch's dictionary as hashes of their texts; -1 becomes `ABSENT_MICROS`.
+
+    >>> dictionary = {None: -1, "pro": 1}
+    >>> hashed_codes(np.array([1, -1]), dictionary, salt=0)[1] == ABSENT_MICROS
+    np.True_
+    """
+    known = np.unique(codes[codes >= 0])
+    texts = list(dictionary)  # a text's code is its place
+    hashes = text_hashes([texts[code] for code in known.tolist()], salt)
+    found = np.searchsorted(known, codes)
+    absent = np.full(1, ABSENT_MICROS)
+    return np.concatenate([hashes, absent])[np.where(codes >= 0, found, len(known))]
 
 
 def to_micros(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -96,7 +96,8 @@ class Feed:
     """Rows of one event on their way to the memories of one table.
 
     `entity` is the table's key; None feeds the memories that know no entity.
-    `others` and `values` name the columns that travel along.
+    `others` and `values` name the columns that travel along, all of them whole numbers
+    (`core/match.py`).
     """
 
     key: str  # for people
@@ -118,6 +119,7 @@ class MemoryKind(StrEnum):
     LEDGER = "ledger"
     PANES = "panes"
     ATTRIBUTE = "attribute"
+    VALUE = "value"
     TALLY = "tally"
 
 
@@ -131,7 +133,8 @@ class Memory:
     | top_k | yes | other | None, or the calendar window it serves | how many others it keeps |
     | ledger | yes | value, or None to count only | the window it counts over | — |
     | panes | yes (no entity) | value, or None to count only | the window it counts over | — |
-    | attribute | yes | other: the attribute's value | None | — |
+    | attribute | yes | other: whom the attribute names | None | — |
+    | value | yes | value: what the attribute says | None | — |
     | tally | None: fed by a roll-up | — | None | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
@@ -169,6 +172,31 @@ class AtLeast:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueIn:
+    """A value attribute is one of `options`, or where `negated` none of them.
+
+    Options are texts, millionths, or 0 and 1 for true or false. What is not known holds neither
+    way, so it is the comparison that is negated and never `NotHeld` of it.
+    """
+
+    memory: int
+    options: tuple[str | int, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAtLeast:
+    """A value attribute is at least `threshold` millionths, or where `negated` less.
+
+    What is not known is neither.
+    """
+
+    memory: int
+    threshold: int
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NotHeld:
     """`not condition`."""
 
@@ -189,7 +217,9 @@ class AnyHeld:
     conditions: tuple[Condition, ...]
 
 
-Condition = AtLeast | NotHeld | AllHeld | AnyHeld
+OfValue = ValueIn | ValueAtLeast
+Compared = AtLeast | OfValue
+Condition = Compared | NotHeld | AllHeld | AnyHeld
 
 
 @dataclass(frozen=True, slots=True)

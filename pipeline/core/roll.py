@@ -29,6 +29,7 @@ from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
+from pipeline.core.memories.value import Value
 from pipeline.core.partial import Partial
 from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import ENTITY_ITSELF, Plan
@@ -36,6 +37,7 @@ from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.summaries import Summary
 from pipeline.core.table import Table
+from pipeline.core.texts import text_hashes
 from pipeline.core.windows import Calendar, Window
 
 _NO_ROWS: Final = np.empty(0, np.int64)
@@ -54,11 +56,15 @@ Figures = tuple[int, int, Summary | None]  # of a term
 
 
 class Shard:
-    """One shard of one level. `known` says what of saved state is to be found again."""
+    """One shard of one level.
 
-    def __init__(self, plan: Plan, level: int, known: Known | None = None) -> None:
+    `known` says what of saved state is to be found again, `salt` is the deployment's.
+    """
+
+    def __init__(self, plan: Plan, level: int, known: Known | None = None, salt: int = 0) -> None:
         self._plan = plan
         self._level = level
+        self._salt = salt
         self._names = StoredNames(plan, known or Known())
         self._pending = Pending()
         self._changes: dict[int, dict[int, list[Changes]]] = defaultdict(dict)
@@ -206,6 +212,8 @@ class Shard:
             return ~self._holds(condition.condition, tick_ms)
         if isinstance(condition, plans.AtLeast):
             return self._at_least(condition, tick_ms)
+        if isinstance(condition, plans.OfValue):
+            return self._of_value(condition)
         parts = [self._holds(part, tick_ms) for part in condition.conditions]
         join = np.logical_and if isinstance(condition, plans.AllHeld) else np.logical_or
         return np.asarray(join.reduce(parts))
@@ -223,6 +231,16 @@ class Shard:
             return memory.at_least(start_ms, threshold, self._left_out(condition))
         assert isinstance(memory, LastSeen)
         return memory.at_least(start_ms, threshold)
+
+    def _of_value(self, condition: plans.OfValue) -> Flags:
+        memory, negated = self._memory(condition.memory), condition.negated
+        assert isinstance(memory, Value)
+        if isinstance(condition, plans.ValueAtLeast):
+            return memory.at_least(condition.threshold, negated=negated)
+        texts = [option for option in condition.options if isinstance(option, str)]
+        numbers = [option for option in condition.options if isinstance(option, int)]
+        options = np.concatenate([text_hashes(texts, self._salt), np.array(numbers, np.int64)])
+        return memory.one_of(options, negated=negated)
 
     def _left_out(self, condition: plans.AtLeast) -> NDArray[np.uint64] | None:
         if condition.leave_out is None:

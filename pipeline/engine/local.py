@@ -37,7 +37,8 @@ class LocalEngine:
         self._partitions: dict[int, PartitionState] = {}
         self._watermarks: dict[int, int] = {}
         self._levels = [
-            [Shard(plan, level) for _ in range(deployment.shards)] for level in range(plan.levels)
+            [Shard(plan, level, salt=deployment.salt) for _ in range(deployment.shards)]
+            for level in range(plan.levels)
         ]
         self._history = History()
         self._waiting = 0

@@ -134,7 +134,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
     def __init__(self, steps: Steps, level: int, saved: bytes | None) -> None:
         self._steps = steps
         self._level = level
-        self._shard = Shard(steps.plan, level, steps.known)
+        self._shard = Shard(steps.plan, level, steps.known, steps.deployment.salt)
         self._fence = Fence()
         self._watermarks = [LONG_AGO] * steps.slots
         self._due: set[int] = set()

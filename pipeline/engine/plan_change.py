@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import structlog
 
 from pipeline.core.known import ALWAYS, Known, comparisons, terms_of
-from pipeline.core.plan import EntitySet, Event, Plan
+from pipeline.core.plan import AtLeast, EntitySet, Event, Plan
 from pipeline.core.publish import iso
 
 log = structlog.get_logger()
@@ -65,8 +65,9 @@ def _look_at_set(plan: Plan, number: int, events: dict[int, None], sets: dict[in
     sets[number] = None
     for compared in comparisons(plan.sets[number].when):
         _look_at_memory(plan, compared.memory, events, sets)
-        if compared.leave_out is not None and compared.leave_out >= 0:
-            _look_at_memory(plan, compared.leave_out, events, sets)
+        leave_out = compared.leave_out if isinstance(compared, AtLeast) else None
+        if leave_out is not None and leave_out >= 0:
+            _look_at_memory(plan, leave_out, events, sets)
 
 
 def _look_at_memory(

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.parts import part_of_event, part_of_set
 from pipeline.spec.problem import Refusal, a, listed, nearest
@@ -200,7 +201,7 @@ def _other_than(
         if attribute.is_ != part:
             raise Refusal(
                 "wrong-attribute",
-                f"`{name}` of {a(home.entity)} is {a(attribute.is_)}, not {a(part or '')}",
+                f"`{name}` of {a(home.entity)} is {what_is(attribute)}, not {a(part or '')}",
                 f"Take an attribute that is {a(part or '')}, or `other_than={home.entity}`.",
             )
     return name

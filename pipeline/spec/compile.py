@@ -16,6 +16,7 @@ from pipeline.spec.params import check_params
 from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.sets import Sets, read_sets
+from pipeline.spec.states import states_in, use_in_state
 from pipeline.spec.tables import Tables
 from pipeline.spec.tree import check_tree
 from pipeline.spec.variants import spelled
@@ -113,6 +114,9 @@ def _infer_from_aggregates(
         for aggregate in within.calls.values():
             if not aggregate.is_of_set:
                 use_in_aggregate(names, events[aggregate.subject], within, aggregate)
+    for name, condition in sets.items():
+        for state in states_in(condition.code.tree):
+            use_in_state(names, events, names.set(name).of, condition, state)
 
 
 def _envelope(source: EnvelopeSource) -> plan.Envelope:

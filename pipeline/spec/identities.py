@@ -125,6 +125,10 @@ class _Identities:
             case plans.AtLeast(memory=memory, window=window, threshold=threshold, leave_out=out):
                 left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
                 return "at least", self.memory(memory), _window(window), threshold, left_out
+            case plans.ValueIn(memory=memory, options=options, negated=negated):
+                return "value in", self.memory(memory), sorted(options, key=repr), negated
+            case plans.ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
+                return "value at least", self.memory(memory), threshold, negated
             case plans.NotHeld(condition=inner):
                 return "not", self._condition(inner)
             case plans.AllHeld(conditions=conditions):

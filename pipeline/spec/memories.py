@@ -94,6 +94,10 @@ class Memories:
         """Which other each entity was seen with at last. Never forgets."""
         return self._fed(rows, MemoryKind.ATTRIBUTE, other, None, None)
 
+    def value(self, rows: Rows, value: str) -> int:
+        """Which value each entity was seen with at last. Never forgets."""
+        return self._fed(rows, MemoryKind.VALUE, value, None, None)
+
     def tally(self, level: int, entity: str, counted: str) -> int:
         """How many members of a set name each entity; `counted` is `set.attribute`."""
         key = f"{level}/{entity}/{MemoryKind.TALLY}<-{counted}"

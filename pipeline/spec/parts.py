@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.problem import Refusal, a, suggestion
 from pipeline.spec.syntax import place_of
@@ -120,8 +121,9 @@ def _no_part(home: Home, event: str, part: str) -> Refusal:
 def _check_attribute(home: Home, wanted: str, of: str, name: str) -> None:
     attribute = home.names.attribute(of, name)
     if attribute.is_ != wanted:
+        other = "" if attribute.is_ is None else f", or make this a set of `{attribute.is_}`"
         raise Refusal(
             "wrong-attribute",
-            f"`{name}` of {a(of)} is {a(attribute.is_)}, and this set is of `{wanted}`",
-            f"Take an attribute that is {a(wanted)}, or make this a set of `{attribute.is_}`.",
+            f"`{name}` of {a(of)} is {what_is(attribute)}, and this set is of `{wanted}`",
+            f"Take an attribute that is {a(wanted)}{other}.",
         )

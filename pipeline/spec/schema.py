@@ -109,10 +109,15 @@ class Source(_Strict):
 class Attribute(_Strict):
     """Something that events teach about an entity."""
 
-    is_: Name = Field(alias="is", description="the entity that the attribute is", examples=["user"])
+    is_: Name | None = Field(
+        None,
+        alias="is",
+        description="the entity that the attribute is; not given for a value",
+        examples=["user"],
+    )
     from_: str = Field(
         alias="from",
-        description="event.entity: the id that this event carries",
+        description="event.entity or event.value: the id or the value that this event carries",
         examples=["shared.user"],
     )
 

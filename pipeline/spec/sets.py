@@ -17,10 +17,13 @@ from pipeline.core.plan import (
     EntitySet,
     NotHeld,
     RollUp,
+    ValueAtLeast,
+    ValueIn,
 )
 from pipeline.spec.findings import Broken
 from pipeline.spec.order import ordered
 from pipeline.spec.problem import Refusal, a
+from pipeline.spec.states import condition_of, negation, place_in, read_state
 from pipeline.spec.syntax import LENGTH_MAX, operator
 from pipeline.spec.thresholds import check_number, check_open, compared, number_of
 from pipeline.spec.written import read_with_calls
@@ -111,8 +114,10 @@ class Sets:
                 parts = tuple(self._condition(name, value) for value in values)
                 return AllHeld(parts) if isinstance(op, ast.And) else AnyHeld(parts)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return NotHeld(self._condition(name, operand))
+                return negation(self._condition(name, operand))
         with self.tables.names.findings.catching(("sets", name, "when")):
+            if place_in(node) is not None:
+                return self._state(name, node)
             return self._comparison(name, node)
         return _ANYTHING
 
@@ -131,6 +136,16 @@ class Sets:
         with localcontext(prec=LENGTH_MAX):  # no number has more digits than that
             scaled = number * MICROS if aggregate.function == "sum" else number
             return compared(compares, scaled, lambda least: self._at_least(name, aggregate, least))
+
+    def _state(self, name: str, node: ast.expr) -> Condition:
+        """A comparison of a value attribute of the set's entity."""
+        names, written = self.tables.names, self.written[name]
+        if names.findings.is_broken(*written.at):
+            raise Broken
+        entity = names.set(name).of
+        state = read_state(names, entity, written, node)
+        memory = self.tables.attribute(self.levels[name], entity, state.attribute)
+        return condition_of(written.code, node, memory, self.tables.kind(state.event, state.value))
 
     def _may_be_negative(self, aggregate: Aggregate) -> bool:
         if aggregate.function != "sum" or aggregate.part is None:
@@ -222,6 +237,8 @@ def _holds_for_nothing(condition: Condition) -> bool:
     match condition:
         case AtLeast(threshold=threshold):
             return threshold <= 0
+        case ValueIn() | ValueAtLeast():
+            return False
         case NotHeld(condition=inner):
             return not _holds_for_nothing(inner)
         case AllHeld(conditions=conditions):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from pipeline.spec.events import ValueScope
 from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
+from pipeline.spec.kinds import Place
 from pipeline.spec.memories import Memories, Rows
 
 if TYPE_CHECKING:
-    from pipeline.core.expression import Expression
+    from pipeline.core.expression import Expression, Kind
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.names import Names
@@ -43,9 +44,19 @@ class Tables:
         """
         if self.names.findings.is_broken("entities", entity, name):
             raise Broken
-        event, other = self.names.attribute(entity, name).from_.split(".")
+        attribute = self.names.attribute(entity, name)
+        event, part = attribute.from_.split(".")
         rows = Rows(level, self.event_index(event), event, None, entity)
-        return self.memories.attribute(rows, other)
+        if attribute.is_ is None:
+            return self.memories.value(rows, part)
+        return self.memories.attribute(rows, part)
+
+    def kind(self, event: str, value: str) -> Kind:
+        """What the uses of an event's value have agreed on."""
+        kind = self.events[event].kinds.kind(Place((value,), is_value=True))
+        if kind is None:
+            raise Broken
+        return kind
 
     def event_index(self, name: str) -> int:
         """Where an event stands in the plan."""

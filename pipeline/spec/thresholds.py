@@ -71,6 +71,11 @@ def check_number(function: str, operator: str, number: Decimal) -> None:
             f"`distinct` in a set counts to {DISTINCT_MAX} at the most",
             f"Write at most {DISTINCT_MAX}; each row remembers that many others.",
         )
+    check_size(number)
+
+
+def check_size(number: Decimal) -> None:
+    """Refuse a number beyond all quantities."""
     if abs(number) * MICROS > _QUANTITY_MAX:
         raise Refusal("bad-threshold", "this number is too large", "Nothing can reach it.")
 
@@ -99,20 +104,28 @@ def compared(operator: str, number: Decimal, at_least: Callable[[int], Condition
         number: in the unit of the quantity (events, others, members, millionths).
         at_least: makes the condition that the quantity is at least a whole number.
     """
-    reached = int(number.to_integral_value(ROUND_CEILING))
-    passed = int(number.to_integral_value(ROUND_FLOOR)) + 1
     match operator:
         case ">=":
-            return at_least(reached)
+            return at_least(reached(number))
         case ">":
-            return at_least(passed)
+            return at_least(passed(number))
         case "<":
-            return NotHeld(at_least(reached))
+            return NotHeld(at_least(reached(number)))
         case "<=":
-            return NotHeld(at_least(passed))
-    is_none = NotHeld(at_least(passed))
-    equal = AllHeld((at_least(reached), is_none)) if reached > 0 else is_none
+            return NotHeld(at_least(passed(number)))
+    is_none = NotHeld(at_least(passed(number)))
+    equal = AllHeld((at_least(reached(number)), is_none)) if number > 0 else is_none
     return equal if operator == "==" else _opposite(equal)
+
+
+def reached(number: Decimal) -> int:
+    """The least whole number that is at least this one."""
+    return int(number.to_integral_value(ROUND_CEILING))
+
+
+def passed(number: Decimal) -> int:
+    """The least whole number that is more than this one."""
+    return int(number.to_integral_value(ROUND_FLOOR)) + 1
 
 
 def _opposite(condition: Condition) -> Condition:

@@ -9,6 +9,7 @@ from pipeline.core.formula import OfMetric, OfTerm, leaves
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     AtLeast,
+    Compared,
     Condition,
     NotHeld,
 )
@@ -45,9 +46,9 @@ def trace(plan: Plan, metric: int) -> Trace:
     return Trace(*(tuple(sorted(indexes)) for indexes in found))
 
 
-def comparisons(condition: Condition) -> Iterator[AtLeast]:
+def comparisons(condition: Condition) -> Iterator[Compared]:
     """The comparisons of a set's condition, from left to right."""
-    if isinstance(condition, AtLeast):
+    if isinstance(condition, Compared):
         yield condition
         return
     parts = (condition.condition,) if isinstance(condition, NotHeld) else condition.conditions
@@ -96,5 +97,6 @@ def _memories(plan: Plan, sets: set[int]) -> set[int]:
         for roll_up in plan.sets[index].roll_ups
         if roll_up.tally in found
     }
-    left_out = {one.leave_out for one in read if one.leave_out not in (None, ENTITY_ITSELF)}
+    aggregates = [one for one in read if isinstance(one, AtLeast)]
+    left_out = {one.leave_out for one in aggregates if one.leave_out != ENTITY_ITSELF}
     return found | attributes | {one for one in left_out if one is not None}

@@ -15,12 +15,11 @@ from pipeline.core.records import Counts, Records
 from pipeline.engine.local import LocalEngine
 from pipeline.spec import read_text
 from tests.oracle.oracle import Record, Settings, expected
-from tests.scenarios.scenario import PARTS, Arrival, Got, Scenario, read_scenario, titled
+from tests.scenarios.scenario import FOLDER, PARTS, Arrival, Got, Scenario, read_scenario, titled
 
 SHARDS = 4
-
 # What the oracle cannot read yet: names of files, one a line.
-ENGINE_ONLY = (Path(__file__).parent / "engine_only.txt").read_text(encoding="utf-8").split()
+ENGINE_ONLY = (FOLDER / "engine_only.txt").read_text(encoding="utf-8").split()
 
 each_scenario = pytest.mark.parametrize(
     "path", [pytest.param(path, id=title) for title, path in titled().items()]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.core.plan import AtLeast, Constant, Role
+from pipeline.core.formula import Constant
+from pipeline.core.plan import AtLeast, Role
 from pipeline.spec import read_text
 
 SETS = """\

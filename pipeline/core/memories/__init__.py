@@ -14,6 +14,7 @@ from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
+from pipeline.core.memories.value import Value
 from pipeline.core.windows import Calendar, Trailing
 
 _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None], Memory]]] = {
@@ -24,6 +25,7 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     ),
     plan.MemoryKind.PANES: lambda _, window: Panes(window),
     plan.MemoryKind.ATTRIBUTE: lambda _memory, _window: Attribute(),
+    plan.MemoryKind.VALUE: lambda _memory, _window: Value(),
     plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),
 }
 

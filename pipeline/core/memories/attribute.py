@@ -7,7 +7,7 @@ object that nobody touched for a year still has its owner.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,24 +34,26 @@ class Attribute(Memory):
     [5]
     """
 
+    absent: ClassVar[Any] = ABSENT_ID
+
     def __init__(self) -> None:
-        self._values = np.empty(0, np.uint64)
+        self._values = np.empty(0, self.absent.dtype)
         self._since = np.empty(0, np.int64)
         self._rows = 0
 
     @property
-    def values(self) -> NDArray[np.uint64]:
-        """The value of each row, 0 where none is known."""
+    def values(self) -> NDArray[Any]:
+        """The value of each row, `absent` where none is known."""
         return self._values[: self._rows]
 
     def resize(self, rows: int) -> None:
-        self._values = resized(self._values, rows, ABSENT_ID)
+        self._values = resized(self._values, rows, self.absent)
         self._since = resized(self._since, rows, NEVER)
         self._rows = rows
 
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
         assert column is not None
-        present = column != ABSENT_ID
+        present = column != self.absent
         order = np.lexsort((column[present], times[present], rows[present]))
         rows, times, values = (array[present][order] for array in (rows, times, column))
         last = np.ones(len(rows), np.bool_)
@@ -66,7 +68,7 @@ class Attribute(Memory):
         pass  # never forgotten
 
     def vacant(self, tick_ms: int) -> Flags:
-        return np.asarray(self._values[: self._rows] == ABSENT_ID)
+        return np.asarray(self._values[: self._rows] == self.absent)
 
     def keep(self, kept: Flags) -> None:
         self._values = self._values[: self._rows][kept]

@@ -181,6 +181,25 @@ def attribute_naive(_, events, _window, _tick_ms):
     return max(known)[1] if known else 0
 
 
+def value(_, memory, _window, _tick_ms):
+    """What each row is, and is not: unknown rows are neither."""
+    both = (False, True)
+    options = [np.array(each, np.int64) for each in ([], [0], [-1, 1])]
+    found = [memory.one_of(each, negated=negated) for each in options for negated in both]
+    found += [memory.at_least(each, negated=negated) for each in SUMS for negated in both]
+    return np.array(found).T.tolist()
+
+
+def value_naive(_, events, _window, _tick_ms):
+    """The same of the newest that is there, and of those of one millisecond the largest."""
+    known = [(event.time_ms, event.column) for event in events if event.column != ABSENT_MICROS]
+    if not known:
+        return [False] * (6 + 2 * len(SUMS))
+    newest = max(known)[1]
+    held = [newest in options for options in ([], [0], [-1, 1])] + [newest >= e for e in SUMS]
+    return [each != negated for each in held for negated in (False, True)]
+
+
 def tally(_, memory, _window, _tick_ms):
     """How many name each row, against every threshold."""
     return np.array([memory.at_least(threshold) for threshold in TALLIES]).T.tolist()
@@ -241,6 +260,10 @@ def each_kind():
     yield (
         "for ever",
         Subject(MemoryKind.ATTRIBUTE, (), IDS, attribute, attribute_naive, "other", forgets=False),
+    )
+    yield (
+        "for ever",
+        Subject(MemoryKind.VALUE, (), MICROS, value, value_naive, "value", forgets=False),
     )
     deltas = st.sampled_from([1, 1, 1, -1])
     yield (

@@ -24,7 +24,10 @@ class Rolled:
     def fresh(self):
         """Empty shards of every level."""
         levels = range(self.plan.levels)
-        return [[Shard(self.plan, level) for _ in range(self.shards)] for level in levels]
+        salt = self.deployment.salt
+        return [
+            [Shard(self.plan, level, salt=salt) for _ in range(self.shards)] for level in levels
+        ]
 
     def feed(self, values, partition=0, ingested_ms=2**60):
         """Take in records of a partition."""
