@@ -74,12 +74,13 @@ def deployment_of(settings: Settings) -> Deployment:
 
 def running_of(settings: Settings, source: KafkaSource | None = None) -> Running:
     """What of the settings decides no number; `source` is where history is read, if it is."""
+    interval_ms = settings.engine.epoch_interval_ms
     return Running(
         history=None if settings.engine.backfill_from is None or source is None else source.history,
         store=settings.engine.state_directory,
         topics=settings.kafka.topics,
         store_parts=settings.engine.recovery_parts,
-        epoch_s=settings.engine.epoch_interval_ms / 1000,
+        epoch_s=None if interval_ms is None else interval_ms / 1000,
         idle_after_s=settings.time.idle_after_ms / 1000,
         poll_records=settings.engine.batch_records,
         reach=failpoints.asked_for(os.environ),

@@ -22,6 +22,7 @@ from pipeline.core.publish import Tick
 from pipeline.core.snapshot import digest
 from pipeline.engine.backfill import Backfill, BackfillStopped, History
 from pipeline.engine.dataflow import build
+from pipeline.engine.epochs import epoch_s
 from pipeline.engine.failpoints import Reach, nowhere
 from pipeline.engine.operators import Steps
 from pipeline.engine.recovery import (
@@ -55,7 +56,8 @@ class Running:
     `topics` are those that are really read, None where they are the definition's.
 
     `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
-    is made. `epoch_s` is how often it is saved, and how much is read again after a crash.
+    is made. `epoch_s` is how often it is saved, and how much is read again after a crash; None
+    goes by the size of what is saved.
     `place` is None where this process does all the work. From `history` is filled what a changed
     definition starts anew, None to let it.
     """
@@ -63,7 +65,7 @@ class Running:
     store: Path | None = None
     store_parts: int = 8
     topics: tuple[str, ...] | None = None
-    epoch_s: float = 10.0
+    epoch_s: float | None = None
     idle_after_s: float = 30.0
     poll_records: int = POLL_RECORDS
     workers: int = 1
@@ -125,14 +127,7 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
             store = open_store(plan, deployment, source.slots, running, stop)
         except BackfillStopped:
             return {}
-        try:
-            if store is None:
-                _work(flow(Known()), running, None)
-            else:
-                _work(flow(store.known), running, store.config())
-        finally:
-            if store is not None:
-                store.close()
+        _work_alone(flow, running, store)
     elif running.store is None:
         _work(flow(Known()), running, None)
     else:
@@ -142,15 +137,27 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
     return intake.saved
 
 
+def _work_alone(flow: Callable[[Known], Dataflow], running: Running, store: Store | None) -> None:
+    """Do all the work in this process, and let go of the store in the end."""
+    if store is None:
+        _work(flow(Known()), running, None)
+        return
+    try:
+        _work(flow(store.known), running, store.config())
+    finally:
+        store.close()
+
+
 def _work(flow: Dataflow, running: Running, recovery: RecoveryConfig | None) -> None:
     place = running.place
+    interval_s = epoch_s(running.store) if running.epoch_s is None else running.epoch_s
     with nullcontext() if running.store is None else written(running.store):
         cli_main(
             flow,
             workers_per_process=running.workers,
             process_id=None if place is None else place.process,
             addresses=None if place is None else list(place.addresses),
-            epoch_interval=timedelta(seconds=running.epoch_s),
+            epoch_interval=timedelta(seconds=interval_s),
             recovery_config=recovery,
         )
 

@@ -205,12 +205,12 @@ class EngineSettings(_Section):
         le=1_024,
         description="a whole number from 1 to 1024, fixed for the life of the saved state",
     )
-    epoch_interval_ms: Duration = Field(
-        default=10_000,  # each epoch is a barrier that everything waits at
+    epoch_interval_ms: Duration | None = Field(
+        default=None,  # each epoch is a barrier that everything waits at
         alias="epoch_interval",
         ge=100,
         le=600_000,
-        description="a duration from 100ms to 10m",
+        description="a duration from 100ms to 10m, or null to go by the size of the state",
     )
     batch_records: int = Field(
         default=10_000, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"

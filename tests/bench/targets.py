@@ -67,8 +67,9 @@ ROWS: Final = (
         "processor time at 0.25 M, times 40",
     ),
     Row(
-        "snapshot_overhead_10m", "snapshots of 10 M entities, of each 10 s epoch", _MOST, 0.10, "",
-        "the same over 10 s",
+        "snapshot_overhead_10m", "snapshots of 10 M entities, of the default epoch", _MOST, 0.10,
+        "",
+        "the same over an epoch of that size",
     ),
     Row(
         "restore_s_10m", "restore of 10 M entities", _MOST, 10.0, "s",
