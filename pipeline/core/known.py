@@ -252,6 +252,8 @@ class _Since:
         of_others = self._plan.memories[compared.memory].kind is MemoryKind.TOP_K
         k = compared.threshold + 1 if of_others else 0
         found = self._memory_ms(compared.memory, k, compared.window)
+        if compared.since_first is not None:
+            found = max(found, self._memory_ms(compared.since_first.memory, 0, None))
         if compared.leave_out is None or compared.leave_out < 0:
             return found
         return max(found, self._memory_ms(compared.leave_out, 0, None))

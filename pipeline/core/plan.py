@@ -121,6 +121,8 @@ class MemoryKind(StrEnum):
     ATTRIBUTE = "attribute"
     VALUE = "value"
     TALLY = "tally"
+    ACTIVE_UNITS = "active_units"
+    FIRST_SEEN = "first_seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Memory:
     | attribute | yes | other: whom the attribute names | None | — |
     | value | yes | value: what the attribute says | None | — |
     | tally | None: fed by a roll-up | — | None | — |
+    | active_units | yes | — | the calendar whose units it keeps | — |
+    | first_seen | yes | — | None | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -157,18 +161,33 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class SinceFirst:
+    """A threshold that grows with the periods since an entity's first event, begun ones included.
+
+    `thresholds` are those of one period, two, and so on; after the last it grows no more.
+    """
+
+    memory: int  # first_seen
+    period_ms: int
+    thresholds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AtLeast:
     """A memory's quantity is at least `threshold`; every comparison of a set comes down to this.
 
     `threshold` is in events, others or members; in millionths for a ledger of a value.
     `window` is None for attributes and tallies. `leave_out` is for `top_k`: the memory index of
-    an attribute whose value does not count, or `ENTITY_ITSELF`.
+    an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks, whose
+    window has all units that the threshold may need; `since_first` stands in for the threshold.
     """
 
     memory: int
     window: Window | None
     threshold: int
     leave_out: int | None = None
+    grace: int | None = None
+    since_first: SinceFirst | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.known import Known
 from pipeline.core.match import Rows
+from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, resized
@@ -38,7 +40,7 @@ from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.summaries import Summary
 from pipeline.core.table import Table
 from pipeline.core.texts import text_hashes
-from pipeline.core.windows import Calendar, Window
+from pipeline.core.windows import Calendar, Units, Window
 
 _NO_ROWS: Final = np.empty(0, np.int64)
 
@@ -220,6 +222,10 @@ class Shard:
 
     def _at_least(self, condition: plans.AtLeast, tick_ms: int) -> Flags:
         memory, threshold = self._at(condition.memory, tick_ms), condition.threshold
+        if isinstance(memory, ActiveUnits):
+            return _habit(memory, condition)
+        if isinstance(memory, Ledger) and condition.since_first is not None:
+            return memory.at_least(self._since_first(condition.since_first, tick_ms))
         if isinstance(memory, Ledger):
             of_values = self._plan.memories[condition.memory].column is not None
             return memory.sum_at_least(threshold) if of_values else memory.at_least(threshold)
@@ -241,6 +247,14 @@ class Shard:
         numbers = [option for option in condition.options if isinstance(option, int)]
         options = np.concatenate([text_hashes(texts, self._salt), np.array(numbers, np.int64)])
         return memory.one_of(options, negated=negated)
+
+    def _since_first(self, asked: plans.SinceFirst, tick_ms: int) -> NDArray[np.int64]:
+        """The threshold of each row."""
+        first = self._memory(asked.memory)
+        assert isinstance(first, FirstSeen)
+        periods = -((first.times - tick_ms) // asked.period_ms)
+        thresholds = np.array(asked.thresholds, np.int64)
+        return thresholds[np.clip(periods, 1, len(thresholds)) - 1]
 
     def _left_out(self, condition: plans.AtLeast) -> NDArray[np.uint64] | None:
         if condition.leave_out is None:
@@ -370,6 +384,13 @@ def column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any
     if memory.kind in (plans.MemoryKind.TOP_K, plans.MemoryKind.ATTRIBUTE):
         return rows.columns[feed.others.index(memory.column)]
     return rows.columns[len(feed.others) + feed.values.index(memory.column)]
+
+
+def _habit(memory: ActiveUnits, condition: plans.AtLeast) -> Flags:
+    assert isinstance(condition.window, Units)
+    if condition.grace is not None:
+        return memory.streak_at_least(condition.threshold, condition.grace)
+    return memory.at_least(condition.window.of, condition.threshold)
 
 
 def _start(window: Window, tick_ms: int) -> int:

@@ -112,7 +112,37 @@ class Calendar:
         return f"{'last ' if self.last else ''}calendar {self.unit}"
 
 
-Window = Trailing | Calendar
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The running unit of a calendar and those before it, `of` altogether.
+
+    The unit is what `calendar`, which is no `last` one, has as its period: day, week or month.
+    """
+
+    calendar: Calendar
+    of: int
+
+    @property
+    def reach_ms(self) -> int:
+        """How far back the window can ever look, in whole days."""
+        return (self.of * LONGEST_DAYS[self.calendar.unit] + 1) * DAY_MS
+
+    def span(self, tick_ms: int) -> tuple[int, int]:
+        """The interval `[start, end)` that the window covers at a tick."""
+        return unit_start_ms(self.calendar, unit_of(self.calendar, tick_ms) - self.of + 1), tick_ms
+
+    def __str__(self) -> str:
+        return f"last {self.of} {self.calendar.unit}s"
+
+
+def units_within(calendar: Calendar, reach_ms: int) -> int:
+    """How many units have that reach."""
+    return (reach_ms // DAY_MS - 1) // LONGEST_DAYS[calendar.unit]
+
+
+Window = Trailing | Calendar | Units
+
+LONGEST_DAYS: Final = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.QUARTER: 92}
 
 # Longest period plus a day for the clock changes; a window on the last one reaches over two.
 _REACH_DAYS: Final = {
@@ -133,6 +163,45 @@ def duration(size_ms: int) -> str:
         if size_ms and size_ms % unit == 0:
             return f"{size_ms // unit}{name}"
     return f"{size_ms}ms"
+
+
+def unit_of(calendar: Calendar, time_ms: int) -> int:
+    """The number of the unit that a moment lies in; units are numbered through, without gaps.
+
+    The newest whose start is at or before the moment, also where a zone has skipped a day or the
+    clocks went back over midnight.
+    """
+    unit = _unit_of_day(calendar, _day_of(calendar.zone, time_ms))
+    while unit_start_ms(calendar, unit + 1) <= time_ms:
+        unit += 1
+    while unit_start_ms(calendar, unit) > time_ms:
+        unit -= 1
+    return unit
+
+
+def _unit_of_day(calendar: Calendar, ordinal: int) -> int:
+    if calendar.unit is Unit.DAY:
+        return ordinal
+    if calendar.unit is Unit.WEEK:
+        return (ordinal - 1 - calendar.week_starts) // 7  # the first of January of year 1: a Monday
+    day = datetime.fromordinal(ordinal)
+    return (day.year * 12 + day.month - 1) // _MONTHS[calendar.unit]
+
+
+@lru_cache(maxsize=1 << 16)
+def unit_start_ms(calendar: Calendar, unit: int) -> int:
+    """When a unit begins."""
+    if calendar.unit is Unit.DAY:
+        first = datetime.fromordinal(unit)
+    elif calendar.unit is Unit.WEEK:
+        first = datetime.fromordinal(unit * 7 + 1 + calendar.week_starts)
+    else:
+        month = unit * _MONTHS[calendar.unit]
+        first = datetime(month // 12, month % 12 + 1, 1)  # noqa: DTZ001 - its zone follows
+    return _midnight_ms(first, calendar.zone)
+
+
+_MONTHS: Final = {Unit.MONTH: 1, Unit.QUARTER: 3}
 
 
 def _day_of(zone: str, time_ms: int) -> int:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pipeline.spec import habits
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.parts import part_of_event, part_of_set
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.core.windows import Window
     from pipeline.spec.parts import Home
 
-IN_SETS: Final = ("count", "sum", "distinct")
+IN_SETS: Final = ("count", "sum", "distinct", *habits.FORMS)
 IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size")
 _OPTIONS: Final = ("where", "window", "other_than")
 _FORMS: Final = {
@@ -26,6 +27,7 @@ _FORMS: Final = {
     "mean": "mean(event.value)",
     "distinct": "distinct(event.entity)",
     "size": "size(set)",
+    **habits.FORMS,
 }
 _SYNONYMS: Final = {
     "average": "mean", "avg": "mean", "total": "sum", "unique": "distinct", "len": "size",
@@ -38,7 +40,8 @@ class Aggregate:
     """One call, its names looked up.
 
     `subject` is an event, or a set where `is_of_set`. `part` is the value of a sum or mean, the
-    entity of a distinct, the attribute of a roll-up; else None. `window` is None for sets.
+    entity of a distinct, the attribute of a roll-up; else None. `window` is None for sets and
+    habits.
     """
 
     node: ast.Call
@@ -49,6 +52,7 @@ class Aggregate:
     where: ast.expr | None = None
     window: Window | None = None
     other_than: str | None = None
+    habit: habits.Habit | None = None
 
 
 def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
@@ -61,7 +65,7 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
     function = _function(home, node)
     argument = _argument(home, node, function)
     subject = (place_of(argument) or ("",))[0]
-    options = _options(home, node)
+    options = _options(home, node, habits.OPTIONS.get(function, _OPTIONS))
     section = home.names.section_of(subject)
     with home.code.pointing_at(argument):
         if section == "events":
@@ -74,13 +78,17 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
     if section == "sets":
         _refuse_options(home, options, function, subject)
         return Aggregate(node, function, subject, is_of_set=True, part=part)
+    where = options["where"].value if "where" in options else None
+    if function in habits.FORMS:
+        habit = habits.read_habit(home.code, home.names, node, function, options)
+        return Aggregate(node, function, subject, is_of_set=False, where=where, habit=habit)
     return Aggregate(
         node,
         function,
         subject,
         is_of_set=False,
         part=part,
-        where=options["where"].value if "where" in options else None,
+        where=where,
         window=_window(home, node, options.get("window")),
         other_than=_other_than(home, function, part, options.get("other_than")),
     )
@@ -109,11 +117,12 @@ def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
         message = f"`{function}` says nothing of what to look at"
         raise home.code.refusal(node, "bad-aggregate", message, f"Write `{form}`.")
     if len(node.args) > 1:
+        instead = form if function in habits.FORMS else f'{form[:-1]}, where=…, window="…")'
         raise home.code.refusal(
             node.args[1],
             "bad-aggregate",
             f"`{function}` takes one thing; all else needs its name",
-            f'Write `{form[:-1]}, where=…, window="…")`.',
+            f"Write `{instead}`.",
         )
     place = place_of(node.args[0])
     if place is None or len(place) > 2:  # noqa: PLR2004 - event.part
@@ -128,17 +137,17 @@ def _form(home: Home, function: str) -> str:
     return _FORMS[function] if home.entity is None else _FORMS[function].replace("entity", "other")
 
 
-def _options(home: Home, node: ast.Call) -> dict[str, ast.keyword]:
+def _options(home: Home, node: ast.Call, known: tuple[str, ...]) -> dict[str, ast.keyword]:
     options = {}
     for keyword in node.keywords:
-        if keyword.arg not in _OPTIONS:
-            near = nearest(keyword.arg or "", _OPTIONS)
+        if keyword.arg not in known:
+            near = nearest(keyword.arg or "", known)
             meant = f"Did you mean `{near}`? " if near else ""
             raise home.code.refusal(
                 keyword,
                 "bad-aggregate",
                 f"`{keyword.arg or '**'}` is no option of an aggregate",
-                f"{meant}The options are {listed(_OPTIONS)}.",
+                f"{meant}The options are {listed(known)}.",
             )
         if keyword.arg in options:
             message = f"`{keyword.arg}` stands here a second time"

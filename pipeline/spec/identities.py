@@ -18,7 +18,7 @@ from xxhash import xxh3_64_hexdigest
 
 from pipeline.core import expression as tree, formula as formulas, plan as plans
 from pipeline.core.plan import ENTITY_ITSELF, MemoryKind
-from pipeline.core.windows import Trailing, Unit
+from pipeline.core.windows import Trailing, Unit, Units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -124,7 +124,8 @@ class _Identities:
         match condition:
             case plans.AtLeast(memory=memory, window=window, threshold=threshold, leave_out=out):
                 left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
-                return "at least", self.memory(memory), _window(window), threshold, left_out
+                said = "at least", self.memory(memory), _window(window), threshold, left_out
+                return *said, *self._habit(condition)
             case plans.ValueIn(memory=memory, options=options, negated=negated):
                 return "value in", self.memory(memory), sorted(options, key=repr), negated
             case plans.ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
@@ -134,6 +135,13 @@ class _Identities:
             case plans.AllHeld(conditions=conditions):
                 return "all", *_in_any_order(map(self._condition, conditions))
         return "any", *_in_any_order(map(self._condition, condition.conditions))
+
+    def _habit(self, condition: plans.AtLeast) -> tuple[object, ...]:
+        """What only habits say, so that all else is found again as ever."""
+        first = condition.since_first
+        if first is not None:
+            return "since first", self.memory(first.memory), first.period_ms, first.thresholds
+        return () if condition.grace is None else ("grace", condition.grace)
 
     def metric(self, number: int) -> str:
         """Of a metric: all that its value is made of."""
@@ -160,6 +168,8 @@ def _window(window: Window | None) -> tuple[object, ...] | None:
         return None
     if isinstance(window, Trailing):
         return "trailing", window.size_ms
+    if isinstance(window, Units):
+        return "units", window.of, _window(window.calendar)
     starts = window.week_starts if window.unit is Unit.WEEK else None
     return "calendar", window.unit.value, window.zone, starts, window.last
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import Feed, Memory, MemoryKind
-from pipeline.core.windows import Calendar, Unit, Window
+from pipeline.core.windows import Calendar, Unit, Units, Window
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
 
@@ -97,6 +97,14 @@ class Memories:
     def value(self, rows: Rows, value: str) -> int:
         """Which value each entity was seen with at last. Never forgets."""
         return self._fed(rows, MemoryKind.VALUE, value, None, None)
+
+    def active_units(self, rows: Rows, units: Units) -> int:
+        """In which units of the calendar each entity was active."""
+        return self._fed(rows, MemoryKind.ACTIVE_UNITS, None, units, units.calendar)
+
+    def first_seen(self, rows: Rows) -> int:
+        """When each entity was seen first. Never forgets."""
+        return self._fed(rows, MemoryKind.FIRST_SEEN, None, None, None)
 
     def tally(self, level: int, entity: str, counted: str) -> int:
         """How many members of a set name each entity; `counted` is `set.attribute`."""

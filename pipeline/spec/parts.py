@@ -50,10 +50,10 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
     if function == "size":
         raise home.names.unknown(event, "sets")
     with home.code.pointing_at(argument, last=True):
-        if function != "count":
+        if function in ("sum", "mean", "distinct"):
             return _known_part(home, function, event, rest)
         if rest:
-            raise _no_part(home, event, rest[0])
+            raise _no_part(home, function, event, rest[0])
     return None
 
 
@@ -107,15 +107,15 @@ def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
     raise Refusal(name, message, suggestion(rest[0], known, f"{plural} of `{event}`"))
 
 
-def _no_part(home: Home, event: str, part: str) -> Refusal:
+def _no_part(home: Home, function: str, event: str, part: str) -> Refusal:
     source = home.names.event(event)
     instead = ""
     if part in source.ids:
         instead = f", or `distinct({event}.{part})` for how many different ones"
     elif part in source.values:
         instead = f", or `sum({event}.{part})` for their sum"
-    message = f"`count` counts events, not `{part}` of them"
-    return Refusal("bad-aggregate", message, f"Write `count({event})`{instead}.")
+    message = f"`{function}` counts events, not `{part}` of them"
+    return Refusal("bad-aggregate", message, f"Write `{function}({event})`{instead}.")
 
 
 def _check_attribute(home: Home, wanted: str, of: str, name: str) -> None:

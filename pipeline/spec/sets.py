@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import localcontext
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.known import comparisons
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     MICROS,
@@ -17,20 +18,26 @@ from pipeline.core.plan import (
     EntitySet,
     NotHeld,
     RollUp,
+    SinceFirst,
     ValueAtLeast,
     ValueIn,
 )
 from pipeline.spec.findings import Broken
+from pipeline.spec.habits import ActiveUnits, Streak, check_threshold
 from pipeline.spec.order import ordered
 from pipeline.spec.problem import Refusal, a
 from pipeline.spec.states import condition_of, negation, place_in, read_state
 from pipeline.spec.syntax import LENGTH_MAX, operator
-from pipeline.spec.thresholds import check_number, check_open, compared, number_of
+from pipeline.spec.thresholds import check_number, check_open, compared, least_of, number_of
 from pipeline.spec.written import read_with_calls
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
+    from pipeline.spec.habits import Habit
+    from pipeline.spec.memories import Rows
     from pipeline.spec.names import Names
     from pipeline.spec.tables import Tables
     from pipeline.spec.written import Written
@@ -75,6 +82,7 @@ class Sets:
         for name in order:
             self._place(name)
             whens[name] = self._condition(name, self.written[name].code.tree)
+            self._look_at(name, whens[name])
             self._refuse_everybody(name, whens[name])
         return tuple(self._finished(name, whens[name]) for name in self.written if name in whens)
 
@@ -101,10 +109,15 @@ class Sets:
         self.tables.names.findings.refuse(("sets", circle[0], "when"), refusal)
 
     def _place(self, name: str) -> None:
-        """Give a set its level and its windows; those it counts have theirs."""
+        """Give a set its level; those it counts have theirs."""
         counted = [one for one in self._counted(name) if one in self.levels]
         self.levels[name] = max((self.levels[one] + 1 for one in counted), default=0)
-        own = [one.window for one in self._aggregates(name) if one.window is not None]
+
+    def _look_at(self, name: str, when: Condition) -> None:
+        """Note the windows of a set; those it counts have theirs."""
+        aggregates = [one for one in comparisons(when) if isinstance(one, AtLeast)]
+        own = [one.window for one in aggregates if one.window is not None]
+        counted = [one for one in self._counted(name) if one in self.windows]
         below = [window for one in counted for window in self.windows[one]]
         self.windows[name] = tuple(dict.fromkeys([*own, *below]))
 
@@ -129,11 +142,17 @@ class Sets:
             raise Broken
         aggregate = written.calls[call]
         with written.code.pointing_at(right):
-            check_number(aggregate.function, compares, number)
+            if aggregate.habit is not None:
+                check_threshold(aggregate.habit, compares, number)
+            else:
+                check_number(aggregate.function, compares, number)
         with written.code.pointing_at(node):
             if not self._may_be_negative(aggregate):
                 check_open(compares, number)
         with localcontext(prec=LENGTH_MAX):  # no number has more digits than that
+            if aggregate.habit is not None:
+                held = self._habit(name, aggregate, aggregate.habit, compares, number)
+                return held if compares in (">=", ">") else NotHeld(held)
             scaled = number * MICROS if aggregate.function == "sum" else number
             return compared(compares, scaled, lambda least: self._at_least(name, aggregate, least))
 
@@ -159,14 +178,36 @@ class Sets:
             return AtLeast(self._tally(name, aggregate), None, least)
         assert aggregate.window is not None
         memories, window = self.tables.memories, aggregate.window
-        entity = self.tables.names.set(name).of
-        rows = self.tables.rows(self.levels[name], entity, self.written[name], aggregate)
+        rows = self._rows(name, aggregate)
         if aggregate.function == "distinct" and aggregate.part is not None:
             memory = memories.top_k(rows, aggregate.part, window, least)
             return AtLeast(memory, window, least, self._left_out(name, aggregate))
         if aggregate.function == "count" and least == 1:
             return AtLeast(memories.last_seen(rows, window), window, least)
         return AtLeast(memories.ledger(rows, aggregate.part, window), window, least)
+
+    def _habit(
+        self, name: str, aggregate: Aggregate, habit: Habit, operator: str, number: Decimal
+    ) -> AtLeast:
+        """The condition that an entity has a habit; `<` and `<=` ask whether it has not."""
+        rows = self._rows(name, aggregate)
+        memories, least = self.tables.memories, least_of(operator, number)
+        if isinstance(habit, ActiveUnits):
+            return AtLeast(memories.active_units(rows, habit.units), habit.units, least)
+        if isinstance(habit, Streak):
+            units = habit.looks_at(least)
+            return AtLeast(memories.active_units(rows, units), units, least, grace=habit.grace)
+        thresholds = habit.thresholds(operator, number)
+        if not habit.since_first:
+            ledger = memories.ledger(rows, None, habit.window)
+            return AtLeast(ledger, habit.window, thresholds[-1])
+        since = SinceFirst(memories.first_seen(rows), habit.period_ms, thresholds)
+        ledger = memories.ledger(rows, None, habit.window)
+        return AtLeast(ledger, habit.window, thresholds[0], since_first=since)
+
+    def _rows(self, name: str, aggregate: Aggregate) -> Rows:
+        entity = self.tables.names.set(name).of
+        return self.tables.rows(self.levels[name], entity, self.written[name], aggregate)
 
     def _left_out(self, name: str, aggregate: Aggregate) -> int | None:
         entity = self.tables.names.set(name).of

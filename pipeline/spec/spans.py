@@ -96,13 +96,18 @@ def _trailing_ms(text: str, at: int) -> int:
 
 def _seconds_ms(text: str) -> int:
     size_ms = duration_ms(text)
+    check_seconds(size_ms, text)
+    return size_ms
+
+
+def check_seconds(size_ms: int, text: str) -> None:
+    """Refuse what is not of whole seconds, one at the least."""
     if size_ms < SECOND_MS or size_ms % SECOND_MS:
         raise Refusal(
             "bad-duration",
             f"`{text}` is not of whole seconds",
             "Write at least `1s`, and no fractions of a second.",
         )
-    return size_ms
 
 
 def share_of(text: str) -> float:

@@ -128,5 +128,10 @@ def passed(number: Decimal) -> int:
     return int(number.to_integral_value(ROUND_FLOOR)) + 1
 
 
+def least_of(operator: str, number: Decimal) -> int:
+    """The quantity from which on `>= number` or `> number` holds, and `<` or `<=` does not."""
+    return reached(number) if operator in (">=", "<") else passed(number)
+
+
 def _opposite(condition: Condition) -> Condition:
     return condition.condition if isinstance(condition, NotHeld) else NotHeld(condition)

@@ -99,4 +99,5 @@ def _memories(plan: Plan, sets: set[int]) -> set[int]:
     }
     aggregates = [one for one in read if isinstance(one, AtLeast)]
     left_out = {one.leave_out for one in aggregates if one.leave_out != ENTITY_ITSELF}
+    found |= {one.since_first.memory for one in aggregates if one.since_first is not None}
     return found | attributes | {one for one in left_out if one is not None}

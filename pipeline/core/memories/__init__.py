@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pipeline.core import plan
+from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
@@ -15,7 +17,7 @@ from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
 from pipeline.core.memories.value import Value
-from pipeline.core.windows import Calendar, Trailing
+from pipeline.core.windows import Calendar, Trailing, Units, units_within
 
 _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None], Memory]]] = {
     plan.MemoryKind.LAST_SEEN: lambda memory, _: LastSeen(memory.reach_ms or 0),
@@ -27,12 +29,22 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.ATTRIBUTE: lambda _memory, _window: Attribute(),
     plan.MemoryKind.VALUE: lambda _memory, _window: Value(),
     plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),
+    plan.MemoryKind.ACTIVE_UNITS: lambda memory, _: _active_units(memory),
+    plan.MemoryKind.FIRST_SEEN: lambda _memory, _window: FirstSeen(),
 }
 
 
 def make(memory: plan.Memory) -> Memory:
     """An empty memory of the kind and for the window that the plan asks for."""
     maker, window = _MAKERS[memory.kind], memory.window
+    if memory.kind is plan.MemoryKind.ACTIVE_UNITS:
+        return maker(memory, None)
     if isinstance(window, Calendar):
         return Periods(window, lambda: maker(memory, None))
+    assert not isinstance(window, Units)
     return maker(memory, window)
+
+
+def _active_units(memory: plan.Memory) -> ActiveUnits:
+    assert isinstance(memory.window, Calendar)
+    return ActiveUnits(memory.window, units_within(memory.window, memory.reach_ms or 0))

@@ -105,9 +105,12 @@ class Ledger(Memory):
         while len(runs) >= _MERGED and runs[-_MERGED].tier == runs[-1].tier:
             runs[-_MERGED:] = [_merged(runs[-_MERGED:])]
 
-    def at_least(self, threshold: int) -> Flags:
-        """Which rows have `threshold` events in the window, as of the last `expire`."""
-        return self._counts[: self._rows] >= threshold
+    def at_least(self, threshold: int | NDArray[np.int64]) -> Flags:
+        """Which rows have `threshold` events in the window, as of the last `expire`.
+
+        One threshold for all, or one for each row.
+        """
+        return np.asarray(self._counts[: self._rows] >= threshold)
 
     def sum_at_least(self, threshold: int) -> Flags:
         """Which rows have a sum of `threshold` millionths, as of the last `expire`."""

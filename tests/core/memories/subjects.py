@@ -11,10 +11,22 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pipeline.core import memories, plan
+from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.memories.periods import Periods
 from pipeline.core.plan import MemoryKind
-from pipeline.core.windows import DAY_MS, HOUR_MS, SECOND_MS, Calendar, Trailing, Unit
+from pipeline.core.units import units_of
+from pipeline.core.windows import (
+    DAY_MS,
+    HOUR_MS,
+    SECOND_MS,
+    Calendar,
+    Trailing,
+    Unit,
+    Units,
+    unit_of,
+    unit_start_ms,
+)
 
 ROWS = 4
 """Events are drawn for this many rows."""
@@ -51,8 +63,6 @@ class Subject:
     @property
     def memory(self):
         """What the plan says of it."""
-        shared = self.kind in {MemoryKind.LAST_SEEN, MemoryKind.TOP_K}
-        calendar = isinstance(self.windows[0], Calendar) if self.windows else False
         return plan.Memory(
             key="memory",
             kind=self.kind,
@@ -60,10 +70,17 @@ class Subject:
             entity="user" if self.of_entities else None,
             feed=0,
             column=self.column,
-            window=self.windows[0] if self.windows and (calendar or not shared) else None,
+            window=self._own_window(),
             k=self.k,
             reach_ms=max((window.reach_ms for window in self.windows), default=None),
         )
+
+    def _own_window(self):
+        shared = self.kind in {MemoryKind.LAST_SEEN, MemoryKind.TOP_K}
+        first = self.windows[0] if self.windows else None
+        if isinstance(first, Units):
+            return first.calendar
+        return None if shared and not isinstance(first, Calendar) else first
 
     def make(self):
         """An empty memory, as the shards make it."""
@@ -211,6 +228,65 @@ def tally_naive(_, events, _window, _tick_ms):
     return [total >= threshold for threshold in TALLIES]
 
 
+def active_units(_, memory, window, _tick_ms):
+    """How many units were active, and whether there is a streak, with every grace."""
+    most = range(1, window.of + 1)
+    found = [memory.at_least(of, threshold) for of in most for threshold in most]
+    found += [
+        memory.streak_at_least(threshold, grace)
+        for grace in range(3)
+        for threshold in range(1, (window.of - 1) // (grace + 1) + 1)
+    ]
+    return np.array(found).T.tolist()
+
+
+def active_units_naive(_, events, window, tick_ms):
+    """The same from the set of units, walked back one at a time."""
+    calendar, most = window.calendar, range(1, window.of + 1)
+    times = [event.time_ms for event in events]
+    active = set(units_of(calendar, np.array(times, np.int64)).tolist())
+    running = int(units_of(calendar, np.array([tick_ms]))[0])
+    count = [sum(running - of < unit <= running for unit in active) for of in most]
+    found = [count[of - 1] >= threshold for of in most for threshold in most]
+    for grace in range(3):
+        length = streak(active, running, grace)
+        found += [length >= least for least in range(1, (window.of - 1) // (grace + 1) + 1)]
+    return found
+
+
+def streak(active, running, grace):
+    """The length of a streak, by its definition."""
+    chain = sorted((unit for unit in active if unit <= running), reverse=True)
+    if not chain or running - chain[0] - 1 > grace:
+        return 0
+    broken = (n for n in range(1, len(chain)) if chain[n - 1] - chain[n] - 1 > grace)
+    return next(broken, len(chain))
+
+
+def first_seen(_, memory, _window, _tick_ms):
+    """When each row was first seen."""
+    return memory.times.tolist()
+
+
+def first_seen_naive(_, events, _window, _tick_ms):
+    """The earliest."""
+    return min((event.time_ms for event in events), default=NOT_YET)
+
+
+def few_units(_, memory, window, _tick_ms):
+    """How many units of a long time were active, up to five."""
+    return np.array([memory.at_least(window.of, least) for least in range(1, 6)]).T.tolist()
+
+
+def few_units_naive(_, events, window, tick_ms):
+    """The same from the set of units."""
+    times = np.array([event.time_ms for event in events], np.int64)
+    active = set(units_of(window.calendar, times).tolist())
+    running = int(units_of(window.calendar, np.array([tick_ms]))[0])
+    count = sum(running - window.of < unit <= running for unit in active)
+    return [count >= least for least in range(1, 6)]
+
+
 def present(subject, events):
     """The values of those events that have one; 0 each where only events are counted."""
     if subject.columns is None:
@@ -227,6 +303,12 @@ CALENDAR = {
     "calendar day": Calendar(Unit.DAY, "Europe/Berlin", 0),
     "last calendar day": Calendar(Unit.DAY, "Europe/Berlin", 0, last=True),
     "last calendar week": Calendar(Unit.WEEK, "America/New_York", 6, last=True),
+}
+
+UNITS = {
+    "days": Calendar(Unit.DAY, "Europe/Berlin", 0),
+    "weeks": Calendar(Unit.WEEK, "America/New_York", 6),
+    "months": Calendar(Unit.MONTH, "Asia/Kathmandu", 0),
 }
 
 IDS = st.sampled_from([0, *OTHERS])
@@ -265,6 +347,15 @@ def each_kind():
         "for ever",
         Subject(MemoryKind.VALUE, (), MICROS, value, value_naive, "value", forgets=False),
     )
+    for name, calendar in UNITS.items():
+        units = (Units(calendar, 9), Units(calendar, 4))
+        yield name, Subject(MemoryKind.ACTIVE_UNITS, units, None, active_units, active_units_naive)
+    many = (Units(UNITS["days"], 130),)  # more than a word
+    yield "130 days", Subject(MemoryKind.ACTIVE_UNITS, many, None, few_units, few_units_naive)
+    yield (
+        "for ever",
+        Subject(MemoryKind.FIRST_SEEN, (), None, first_seen, first_seen_naive, forgets=False),
+    )
     deltas = st.sampled_from([1, 1, 1, -1])
     yield (
         "for ever",
@@ -289,6 +380,8 @@ def moments(subject):
         near = st.integers(0, 20).map(lambda part: NOON_MS + part * unit // 4)
         edges = st.integers(0, 5).map(lambda part: window.start_of(NOON_MS + part * unit + HOUR_MS))
         return st.builds(lambda at, by: at + by, st.one_of(near, edges), jitter)
+    if subject.windows and isinstance(subject.windows[0], Units):
+        return unit_moments(subject.windows[0])
     window = subject.windows[0] if subject.windows else SHORT
     base = NOON_MS // window.resolution_ms * window.resolution_ms
     return st.builds(
@@ -298,6 +391,17 @@ def moments(subject):
         st.integers(0, 24),
         st.integers(-2, 2),
         jitter,
+    )
+
+
+def unit_moments(window):
+    """Moments about the edges of units, some windows long."""
+    number = unit_of(window.calendar, NOON_MS)
+    edges = st.integers(0, 2 * window.of).map(
+        lambda part: unit_start_ms(window.calendar, number + part)
+    )
+    return st.builds(
+        lambda at, by: at + by, edges, st.sampled_from([0, 0, -1, 1, HOUR_MS, 5 * HOUR_MS])
     )
 
 
