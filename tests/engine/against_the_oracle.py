@@ -7,10 +7,11 @@ from hypothesis import settings
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts
-from tests.oracle.expression import place_types, value_types
-from tests.oracle.language import path_of, read
+from tests.oracle.language import read
 from tests.oracle.oracle import Reading, expected
 from tests.oracle.strategies import Case
+from tests.oracle.uses import place_types, value_types
+from tests.oracle.words import path_of
 
 CASES = 300 if settings.get_current_profile_name() == "ci" else 30
 """300 are promised, whatever else a profile says."""

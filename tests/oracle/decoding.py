@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tests.oracle.expression import NUMBER, TEXT, place_types
-from tests.oracle.language import Definition, Event, IdSource, Path
+from tests.oracle.expression import NUMBER, TEXT
+from tests.oracle.model import Definition, Event, IdSource
+from tests.oracle.uses import place_types
+from tests.oracle.words import Path
 
 BYTES_MAX = 1024 * 1024
 LEVELS_MAX = 64
@@ -31,6 +33,8 @@ ISO = re.compile(
     r"(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.ASCII,
 )
+
+TIMES = ("iso", "s", "ms")
 
 Place = str | float | bool | None
 
@@ -186,6 +190,8 @@ def entity_id(record: dict[str, object], source: IdSource) -> str | None:
 def _typed(value: object, kind: str) -> Place:
     if value is None:
         return None
+    if kind in TIMES:
+        return time_ms(value, kind) / 1_000
     truth = isinstance(value, bool)
     if kind == NUMBER:
         if truth or not isinstance(value, int | float):
@@ -244,7 +250,7 @@ class Decoder:
             return "filtered"
         time_ms(at(record, self.envelope.time), self.envelope.unit)
         faults = set(self._read_fields(decoded, record, borne))
-        order = ("invalid_json", "field_type", "bad_id")
+        order = ("invalid_json", "field_type", "bad_time", "bad_id")
         return next((reason for reason in order if reason in faults), None)
 
     def _read_fields(

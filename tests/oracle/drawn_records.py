@@ -15,8 +15,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tests.oracle.language import Definition, Path
+from tests.oracle.model import Definition
 from tests.oracle.oracle import Record, Settings
+from tests.oracle.uses import Reach
+from tests.oracle.words import Path
 
 GOOD = 70
 FAULTS = (
@@ -135,7 +137,7 @@ class Stream:
             return watermark_ms + around
         if pick.kind == "too_old":
             borne = {e.name for e in self.definition.events.values() if pick.name in e.names}
-            reach_ms = self.definition.reach_ms(borne)
+            reach_ms = Reach(self.definition).of(borne)
             return time_ms if reach_ms is None else watermark_ms - reach_ms - abs(around)
         if pick.kind in UNREADABLE:
             return min(time_ms, newest_ms)

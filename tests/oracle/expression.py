@@ -6,9 +6,8 @@ A place is a path in the record (in an event's `values` and `where`) or an event
 
 import ast
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
-from tests.oracle.language import Definition, Path, path_of
+from tests.oracle.words import Path, path_of
 
 NUMBER, TEXT, TRUTH = "DOUBLE", "VARCHAR", "BOOLEAN"
 
@@ -57,7 +56,9 @@ def _compared_as(compare: ast.Compare) -> str:
 
 
 def places(node: ast.expr, wanted: str) -> Iterator[tuple[Path, str]]:
-    """Name every place of an expression with the type its use asks for."""
+    """Name every place of an expression, outside of calls, with the type its use asks for."""
+    if isinstance(node, ast.Call):
+        return
     found = path_of(node)
     if found is not None:
         if _truth_literal(node) is None:
@@ -74,37 +75,6 @@ def places(node: ast.expr, wanted: str) -> Iterator[tuple[Path, str]]:
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.expr):
             yield from places(part, wanted)
-
-
-def value_types(definition: Definition, event: str) -> dict[str, str]:
-    """Give the type of each of an event's values: what it is, or else what it is used as."""
-    types: dict[str, str] = {}
-    for aggregate in definition.aggregates():
-        if aggregate.subject != event:
-            continue
-        if aggregate.function in {"sum", "mean"}:
-            types[str(aggregate.field)] = NUMBER
-        if aggregate.where is not None:
-            types |= {name: kind for (name,), kind in places(aggregate.where, TRUTH)}
-    for name, value in definition.events[event].values.items():
-        if is_condition(value.expression):
-            types[name] = TRUTH
-        elif value.bounded or path_of(value.expression) is None:
-            types[name] = NUMBER
-    return types
-
-
-def place_types(definition: Definition, event: str) -> dict[Path, str]:
-    """Give the type of each path that an event's values and `where` read."""
-    about = definition.events[event]
-    of_values = value_types(definition, event)
-    types: dict[Path, str] = {}
-    for name, value in about.values.items():
-        if name in of_values:
-            types |= dict(places(value.expression, of_values[name]))
-    if about.where is not None:
-        types |= dict(places(about.where, TRUTH))
-    return types
 
 
 def _literal(node: ast.expr) -> str | None:
@@ -140,11 +110,3 @@ def sql(node: ast.expr, column: Column) -> str:
         return literal
     place = path_of(node)
     return column(place) if place is not None else f"({_operation(node, column)})"
-
-
-def plain_number(node: ast.expr) -> Decimal:
-    """Read a number as it is written, sign and decimals kept exactly."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -plain_number(node.operand)
-    assert isinstance(node, ast.Constant), ast.dump(node)
-    return Decimal(repr(node.value))

@@ -1,7 +1,8 @@
 """Take all records in: watermarks, what becomes of each record, and the tables of events.
 
 Leaves behind, for every event E of the definition, a table `event_E` with the event time `t`,
-the time `x` it becomes visible, a column per id and per value.
+the time `x` it becomes visible, the time `undone` from which it does not exist (if ever), a
+column per id and per value.
 """
 # ruff: noqa: S608 - the SQL is made of a test's own definition
 
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from tests.oracle.decoding import Decoded, Decoder
-from tests.oracle.expression import NUMBER, place_types, sql, value_types
-from tests.oracle.language import Definition, Event
+from tests.oracle.decoding import TIMES, Decoded, Decoder
+from tests.oracle.expression import NUMBER, sql
+from tests.oracle.model import Definition, Event
+from tests.oracle.uses import Reach, place_types, value_types
 
 VALUE_MAX = 9_007_199_254
 DEDUP_PARTS = 4
@@ -79,9 +81,12 @@ class Intake:
         create(self.connection, "duplicate", {"record": "BIGINT"}, [[d] for d in duplicates])
         for event in self.definition.events.values():
             self._keep(event)
+        for event in self.definition.events.values():
+            self._undo(event)
         return self._counts()
 
     def _lay_out(self, records: list[Record], decoded: list[Decoded]) -> None:
+        reach = Reach(self.definition)
         rows = [
             (
                 number,
@@ -90,7 +95,7 @@ class Intake:
                 record.ingested_ms,
                 about.id,
                 about.time_ms,
-                self.definition.reach_ms(set(about.bearings)),
+                reach.of(set(about.bearings)),
                 about.fate,
             )
             for number, (record, about) in enumerate(zip(records, decoded, strict=True))
@@ -112,7 +117,9 @@ class Intake:
         types = place_types(self.definition, event.name)
         columns = {"record": "BIGINT"}
         columns |= {f"id_{entity}": "VARCHAR" for entity in event.ids}
-        columns |= {f"place_{i}": kind for i, kind in enumerate(types.values())}
+        columns |= {
+            f"place_{i}": NUMBER if kind in TIMES else kind for i, kind in enumerate(types.values())
+        }
         rows = [
             (number, *bearing.ids.values(), *(bearing.places[path] for path in types))
             for number, about in enumerate(decoded)
@@ -214,10 +221,25 @@ class Intake:
         self.connection.execute(
             f"""
             CREATE TABLE event_{event.name} AS
-            SELECT judged.t, judged.x, bearing.*
+            SELECT judged.t, judged.x, NULL::BIGINT AS undone, bearing.*
             FROM bearing_{event.name} AS bearing JOIN judged USING (record)
             WHERE judged.fate IS NULL AND bearing.met
                 AND record NOT IN (SELECT record FROM duplicate)
+            """
+        )
+
+    def _undo(self, event: Event) -> None:
+        """Set `undone`: the time of visibility from which a row does not exist."""
+        if event.undone_by is None:
+            return
+        undoing = event.undone_by
+        self.connection.execute(
+            f"""
+            UPDATE event_{event.name} AS event SET undone = (
+                SELECT min(gone.x) FROM event_{undoing.event} AS gone
+                WHERE gone.id_{undoing.by} = event.id_{undoing.by}
+                    AND gone.t >= event.t AND gone.t <= event.t + {undoing.within_ms}
+            )
             """
         )
 

@@ -1,101 +1,17 @@
-"""The terms of metrics in SQL, and the arithmetic that joins them."""
-# ruff: noqa: S608 - the SQL is made of a test's own definition
+"""Metrics at a tick: the arithmetic that joins their terms."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import duckdb
+from tests.oracle.model import Definition, Metric
+from tests.oracle.surveys import Interval
+from tests.oracle.terms import Number, Term
+from tests.oracle.words import plain_number
 
-from tests.oracle.language import Aggregate, Definition, Metric, Window
-from tests.oracle.membership import MILLIONTHS, condition
-from tests.oracle.windows import Spans
-
-Number = int | float | None
-
-
-@dataclass(frozen=True)
-class Term:
-    """What one term of a metric is at one tick."""
-
-    value: Number
-    samples: int
-    coverage: float
-    total: Number = None
-    """The sum that a mean divides by its samples."""
-
-
-class Terms:
-    """Every aggregate of every metric at every tick."""
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, definition: Definition, spans: Spans
-    ) -> None:
-        self.connection = connection
-        self.definition = definition
-        self.spans = spans
-        self.coverages = self._coverages()
-        self.found: dict[tuple[ast.Call, int], Term] = {}
-        for metric in definition.metrics.values():
-            for call, aggregate in metric.aggregates.items():
-                for tick, value, samples, total in self._query(aggregate):
-                    coverage = min(self.coverages[w, tick] for w in self._windows(aggregate))
-                    self.found[call, tick] = Term(value, samples, coverage, total)
-
-    def _query(self, aggregate: Aggregate) -> list[tuple[int, Number, int, Number]]:
-        """Give `(tick, value, samples, total)` at every tick."""
-        if aggregate.function == "size":
-            return self.connection.execute(
-                f"""
-                SELECT tick, count(entity), count(entity), NULL
-                FROM tick LEFT JOIN members_{aggregate.subject} USING (tick) GROUP BY tick
-                """
-            ).fetchall()
-        assert aggregate.window is not None
-        return self.connection.execute(
-            f"""
-            SELECT span.tick, {self._measured(aggregate)}
-            FROM span LEFT JOIN event_{aggregate.subject} AS event
-                ON event.t >= span.start AND event.t < span.stop AND event.x < span.tick
-                AND {condition(aggregate.where)}
-            WHERE span.win = {self.spans.numbers[aggregate.window]}
-            GROUP BY span.tick
-            """
-        ).fetchall()
-
-    def _measured(self, aggregate: Aggregate) -> str:
-        value = f"event.value_{aggregate.field}"
-        total = f"coalesce(sum({MILLIONTHS.format(value=value)}), 0)::DOUBLE / 1e6"
-        return {
-            "count": "count(event.t), count(event.t), NULL",
-            "distinct": f"{(ids := f'count(DISTINCT event.id_{aggregate.field})')}, {ids}, NULL",
-            "sum": f"{total}, count({value}), NULL",
-            "mean": f"{total} / nullif(count({value}), 0), count({value}), {total}",
-        }[aggregate.function]
-
-    def _coverages(self) -> dict[tuple[Window, int], float]:
-        """How much of each window lies after the first thing that was ever visible."""
-        everything = " UNION ALL ".join(f"SELECT x FROM event_{e}" for e in self.definition.events)
-        rows = self.connection.execute(
-            f"""
-            SELECT win, tick, CASE
-                WHEN e IS NULL OR e >= tick THEN 0
-                WHEN start = stop THEN 1
-                ELSE (stop - least(stop, greatest(start, e))) / (stop - start)
-            END
-            FROM span, (SELECT min(x) AS e FROM ({everything}))
-            """
-        ).fetchall()
-        windows = {number: window for window, number in self.spans.numbers.items()}
-        return {(windows[number], tick): float(share) for number, tick, share in rows}
-
-    def _windows(self, aggregate: Aggregate) -> Iterator[Window]:
-        """Name the windows that a term looks through, those of its set and of sets below."""
-        if aggregate.window is not None:
-            yield aggregate.window
-        else:
-            for below in self.definition.sets[aggregate.subject].aggregates.values():
-                yield from self._windows(below)
+RATIOS = {"mean", "csat", "top_share", "retention"}
+"""Terms that keep both sides where they stand alone."""
+Leaf = Callable[[ast.expr], "Term | Measure"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +23,9 @@ class Measure:
     denominator: Number
     samples: int
     coverage: float
+    interval: Interval | None = None
+    missing: tuple[str, ...] = ()
+    """The parts of an index that had no value and were left out."""
 
 
 def divided(above: Number, below: Number) -> Number:
@@ -142,56 +61,110 @@ def _joined(op: ast.operator, left: Number, right: Number) -> Number:
     raise AssertionError(op)
 
 
+def _is_index(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "index"
+    )
+
+
 class Measures:
     """Every metric at every tick, each worked out once."""
 
-    def __init__(self, definition: Definition, terms: Terms) -> None:
+    def __init__(
+        self, definition: Definition, found: dict[str, dict[tuple[ast.Call, int], Term]]
+    ) -> None:
         self.definition = definition
-        self.terms = terms
+        self.found = found
         self.known: dict[tuple[str, int], Measure] = {}
 
     def of(self, name: str, tick: int) -> Measure:
         """Give a metric at a tick."""
         key = (name, tick)
         if key not in self.known:
-            self.known[key] = self._work_out(self.definition.metrics[name], tick)
+            metric = self.definition.metrics[name]
+            self.known[key] = self.work_out(metric, tick, self.found[name])
         return self.known[key]
 
     def expression(self, node: ast.expr, tick: int) -> Number:
-        """Work out any arithmetic over terms, metrics and numbers."""
-        return arithmetic(node, lambda leaf: self._leaf(leaf, tick).value)
+        """Work out any arithmetic over metrics and numbers."""
+        return arithmetic(node, lambda leaf: self._leaf(leaf, tick, {}).value)
 
-    def _leaf(self, node: ast.expr, tick: int) -> Term | Measure:
+    def work_out(
+        self, metric: Metric, tick: int, terms: dict[tuple[ast.Call, int], Term]
+    ) -> Measure:
+        """Give what a metric comes to with these terms, which may be those of a segment."""
+        node = metric.value
+        if _is_index(node):
+            return self._index(metric, tick)
+
+        def leaf(node: ast.expr) -> Term | Measure:
+            return self._leaf(node, tick, terms)
+
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            return _ratio(node, leaf)
+        coverage = min((part.coverage for part in leaves(node, leaf)), default=1.0)
         if isinstance(node, ast.Call):
-            return self.terms.found[node, tick]
+            term = terms[node, tick]
+            sides = (None, None)
+            if metric.aggregates[node].function in RATIOS:
+                sides = (term.numerator, term.denominator)
+            return Measure(term.value, *sides, term.samples, coverage, term.interval)
+        value = arithmetic(node, lambda part: leaf(part).value)
+        return Measure(
+            None if value is None else float(value), None, None, _samples(node, leaf), coverage
+        )
+
+    def _leaf(
+        self, node: ast.expr, tick: int, terms: dict[tuple[ast.Call, int], Term]
+    ) -> Term | Measure:
+        if isinstance(node, ast.Call):
+            return terms[node, tick]
         assert isinstance(node, ast.Name), ast.dump(node)
         return self.of(node.id, tick)
 
-    def _leaves(self, node: ast.expr, tick: int) -> list[Term | Measure]:
-        if isinstance(node, ast.Call | ast.Name):
-            return [self._leaf(node, tick)]
-        return [
-            leaf
-            for part in ast.iter_child_nodes(node)
-            if isinstance(part, ast.expr)
-            for leaf in self._leaves(part, tick)
-        ]
+    def _index(self, metric: Metric, tick: int) -> Measure:
+        """Weigh other metrics' values, all of them or those there are."""
+        call = metric.value
+        assert isinstance(call, ast.Call)
+        weights = {str(k.arg): float(plain_number(k.value)) for k in call.keywords}
+        parts = {name: self.of(name, tick) for name in weights}
+        missing = tuple(name for name, part in parts.items() if part.value is None)
+        known = {name: part for name, part in parts.items() if part.value is not None}
+        value = None
+        if known and not (missing and metric.missing == "refuse"):
+            total = sum(weights[name] * float(part.value or 0) for name, part in known.items())
+            value = total / sum(weights[name] for name in known)
+        return Measure(
+            value,
+            None,
+            None,
+            min(part.samples for part in parts.values()),
+            min(part.coverage for part in parts.values()),
+            missing=missing,
+        )
 
-    def _samples(self, node: ast.expr, tick: int) -> int:
-        return min((leaf.samples for leaf in self._leaves(node, tick)), default=0)
 
-    def _work_out(self, metric: Metric, tick: int) -> Measure:
-        node = metric.value
-        coverage = min((leaf.coverage for leaf in self._leaves(node, tick)), default=1.0)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            above, below = self.expression(node.left, tick), self.expression(node.right, tick)
-            counted = node.right if self._leaves(node.right, tick) else node.left
-            samples = self._samples(counted, tick)
-            return Measure(divided(above, below), above, below, samples, coverage)
-        if isinstance(node, ast.Call) and metric.aggregates[node].function == "mean":
-            mean = self.terms.found[node, tick]
-            return Measure(mean.value, mean.total, mean.samples, mean.samples, coverage)
-        value = self.expression(node, tick)
-        if not isinstance(node, ast.Call) and value is not None:
-            value = float(value)
-        return Measure(value, None, None, self._samples(node, tick), coverage)
+def leaves(node: ast.expr, leaf: Leaf) -> list[Term | Measure]:
+    """Give all terms and metrics of an expression."""
+    if isinstance(node, ast.Call | ast.Name):
+        return [leaf(node)]
+    return [
+        found
+        for part in ast.iter_child_nodes(node)
+        if isinstance(part, ast.expr)
+        for found in leaves(part, leaf)
+    ]
+
+
+def _samples(node: ast.expr, leaf: Leaf) -> int:
+    return min((found.samples for found in leaves(node, leaf)), default=0)
+
+
+def _ratio(node: ast.BinOp, leaf: Leaf) -> Measure:
+    def side(part: ast.expr) -> Number:
+        return arithmetic(part, lambda found: leaf(found).value)
+
+    above, below = side(node.left), side(node.right)
+    counted = node.right if leaves(node.right, leaf) else node.left
+    coverage = min((part.coverage for part in leaves(node, leaf)), default=1.0)
+    return Measure(divided(above, below), above, below, _samples(counted, leaf), coverage)

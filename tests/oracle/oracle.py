@@ -6,19 +6,31 @@ no state that could be wrong.
 """
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import duckdb
 
+from tests.oracle.baselines import baseline, past_ticks
+from tests.oracle.growth import grid
 from tests.oracle.intake import Intake, Record, Settings, create
-from tests.oracle.language import Definition, Metric, baseline_step_ms, read
-from tests.oracle.measures import Measure, Measures, Number, Terms
+from tests.oracle.language import read
+from tests.oracle.measures import Measures
 from tests.oracle.membership import Membership
+from tests.oracle.model import Definition, Metric
+from tests.oracle.proxies import closes, correlated
+from tests.oracle.rows import Rows
+from tests.oracle.segments import segments
+from tests.oracle.surveys import Interval
+from tests.oracle.targets import Progress, progress, starts_ms
+from tests.oracle.terms import Number, Terms
 from tests.oracle.verdicts import judge
-from tests.oracle.windows import FIRST_INSTANT, PERIOD_BEFORE, PERIOD_START, Spans
+from tests.oracle.windows import MACROS, Spans
 
 __all__ = ["Expected", "Reading", "Record", "Settings", "expected"]
+
+Seeds = Mapping[str, list[tuple[str, int | None]]]
+"""Stream → entities that had their first row then, or before everything."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,12 @@ class Reading:
     coverage: float
     residual: float | None
     state: str
+    interval: Interval | None = None
+    missing: tuple[str, ...] = ()
+    segments: dict[tuple[str, str], Number] = field(default_factory=dict)
+    """Dimension and text → the value of that segment."""
+    progress: Progress | None = None
+    correlation: Number = None
 
 
 @dataclass(frozen=True)
@@ -46,43 +64,80 @@ class Expected:
 def _connection() -> duckdb.DuckDBPyConnection:
     """Open one connection for all cases: opening one takes longer than a case."""
     connection = duckdb.connect(":memory:", config={"threads": 1})
-    for macro in (FIRST_INSTANT, PERIOD_START, PERIOD_BEFORE):
+    for macro in MACROS:
         connection.execute(macro)
     return connection
-
-
-def _previous_tick(metric: Metric, tick: int) -> int | None:
-    """Give the tick whose reading is the baseline of a guard that looks back."""
-    back = metric.guard.previous_ms if metric.guard is not None else None
-    if back is None:
-        return None
-    step = baseline_step_ms(back)
-    return (tick - back) // step * step
 
 
 def _all_ticks(definition: Definition, ticks_ms: list[int]) -> Iterator[int]:
     yield from ticks_ms
     for metric in definition.metrics.values():
         for tick in ticks_ms:
-            before = _previous_tick(metric, tick)
-            if before is not None:
-                yield before
+            yield from past_ticks(metric.guard, tick)
+            if metric.proxy_for is not None:
+                yield from closes(tick)
+        if metric.since is not None:
+            yield starts_ms(metric.since)
 
 
-def _reading(metric: Metric, tick: int, measures: Measures) -> Reading:
-    now = measures.of(metric.name, tick)
-    before = _previous_tick(metric, tick)
-    previous: Measure | None = None if before is None else measures.of(metric.name, before)
-    formula = None if metric.formula is None else measures.expression(metric.formula, tick)
-    return Reading(
-        now.value,
-        now.numerator,
-        now.denominator,
-        now.samples,
-        now.coverage,
-        None if now.value is None or formula is None else float(now.value - formula),
-        "unknown" if metric.guard is None else judge(metric.guard, now, previous),
-    )
+class _Readings:
+    """All there is to say of metrics at ticks."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, definition: Definition, terms: Terms
+    ) -> None:
+        found = {name: terms.of(metric) for name, metric in definition.metrics.items()}
+        self.measures = Measures(definition, found)
+        self.segments = {
+            (metric.name, segment): terms.of(metric, segment)
+            for metric in definition.metrics.values()
+            for segment in segments(connection, definition, metric)
+        }
+
+    def of(self, metric: Metric, tick: int) -> Reading:
+        """Give everything that is published of a metric at a tick."""
+        now = self.measures.of(metric.name, tick)
+        formula = None
+        if metric.formula is not None:
+            formula = self.measures.expression(metric.formula, tick)
+        return Reading(
+            now.value,
+            now.numerator,
+            now.denominator,
+            now.samples,
+            now.coverage,
+            None if now.value is None or formula is None else float(now.value - formula),
+            self._state(metric, tick),
+            now.interval,
+            now.missing,
+            self._segments(metric, tick),
+            progress(metric, tick, self._values(metric.name)) if metric.targets else None,
+            self._correlation(metric, tick),
+        )
+
+    def _values(self, name: str) -> "functools.partial[Number]":
+        return functools.partial(self._value, name)
+
+    def _value(self, name: str, tick: int) -> Number:
+        return self.measures.of(name, tick).value
+
+    def _state(self, metric: Metric, tick: int) -> str:
+        if metric.guard is None:
+            return "unknown"
+        of = functools.partial(self.measures.of, metric.name)
+        return judge(metric.guard, of(tick), baseline(metric.guard, tick, of))
+
+    def _segments(self, metric: Metric, tick: int) -> dict[tuple[str, str], Number]:
+        return {
+            (segment.dimension, segment.name): self.measures.work_out(metric, tick, terms).value
+            for (name, segment), terms in self.segments.items()
+            if name == metric.name
+        }
+
+    def _correlation(self, metric: Metric, tick: int) -> Number:
+        if metric.proxy_for is None:
+            return None
+        return correlated(tick, self._values(metric.name), self._values(metric.proxy_for))
 
 
 def _answer(
@@ -91,23 +146,33 @@ def _answer(
     records: list[Record],
     settings: Settings,
     ticks_ms: list[int],
+    seeds: Seeds,
 ) -> Expected:
     counts = Intake(connection, definition, settings).take(records)
-    ticks = sorted(set(_all_ticks(definition, ticks_ms)))
-    create(connection, "tick", {"tick": "BIGINT"}, [[tick] for tick in ticks])
+    asked = set(_all_ticks(definition, ticks_ms))
+    ticks = asked | set(grid(connection, definition, asked))
+    create(connection, "asked", {"tick": "BIGINT"}, [[tick] for tick in sorted(asked)])
+    create(connection, "tick", {"tick": "BIGINT"}, [[tick] for tick in sorted(ticks)])
     spans = Spans(connection, definition)
-    Membership(connection, definition, spans)
-    measures = Measures(definition, Terms(connection, definition, spans))
-    readings = {
-        (metric.name, tick): _reading(metric, tick, measures)
-        for tick in ticks_ms
-        for metric in definition.metrics.values()
-    }
-    return Expected(readings, counts)
+    rows = Rows(connection, definition, dict(seeds))
+    Membership(connection, definition, spans, rows)
+    readings = _Readings(connection, definition, Terms(connection, definition, spans, rows))
+    return Expected(
+        {
+            (metric.name, tick): readings.of(metric, tick)
+            for tick in ticks_ms
+            for metric in definition.metrics.values()
+        },
+        counts,
+    )
 
 
 def expected(
-    definition: str, records: list[Record], settings: Settings, ticks_ms: list[int]
+    definition: str,
+    records: list[Record],
+    settings: Settings,
+    ticks_ms: list[int],
+    seeds: Seeds | None = None,
 ) -> Expected:
     """Work out every metric's reading at the given ticks, and the account of the records.
 
@@ -116,12 +181,13 @@ def expected(
         records: in any order; a partition's order is that of the offsets.
         settings: of the deployment.
         ticks_ms: milliseconds since 1970.
+        seeds: what the files that streams name as `seed` say.
 
     Values are whole for a single count, distinct or size, and None where there is none.
     """
     connection = _connection()
     connection.execute("BEGIN")
     try:
-        return _answer(connection, read(definition), records, settings, ticks_ms)
+        return _answer(connection, read(definition), records, settings, ticks_ms, seeds or {})
     finally:
         connection.execute("ROLLBACK")

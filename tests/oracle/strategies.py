@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from tests.oracle.baselines import past_ticks
 from tests.oracle.drawn_definition import SCALES, Scale, definitions
 from tests.oracle.drawn_records import Pick, picks, streamed
-from tests.oracle.language import Definition, read, resolution_ms
+from tests.oracle.language import read
+from tests.oracle.model import Definition
 from tests.oracle.oracle import Record, Settings
+from tests.oracle.words import resolution_ms
 
 BASE_DAYS = {
     "UTC": ("2025-01-01", "2024-02-29"),
@@ -113,10 +116,12 @@ def _settings(draw: DrawFn, scale: Scale) -> Settings:
 
 def _echoes(definition: Definition, drawn: list[Pick], ticks_ms: list[int]) -> list[Pick]:
     """Repeat some of the stream in the past that guards look back to."""
-    backs = {m.guard.previous_ms for m in definition.metrics.values() if m.guard}
+    last = ticks_ms[-1]
+    guards = [m.guard for m in definition.metrics.values()]
+    backs = {last - past for guard in guards for past in past_ticks(guard, last)}
     return [
         Pick(**{**vars(pick), "time_ms": pick.time_ms - back, "kind": "good"})
-        for back in sorted(back for back in backs if back is not None)
+        for back in sorted(backs)
         for pick in drawn[:: 2 + len(backs)]
         if pick.time_ms < ticks_ms[-1]
     ]

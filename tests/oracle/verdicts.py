@@ -1,20 +1,7 @@
 """How a guardrail judges its value."""
 
-import ast
-
-from tests.oracle.language import Guard
-from tests.oracle.measures import Measure, arithmetic
-
-
-def _baseline(guard: Guard, value: float, previous: Measure | None) -> float | None:
-    if isinstance(guard.better, tuple):
-        return min(guard.better, key=lambda bound: abs(value - bound))
-    if previous is not None:
-        return previous.value if previous.coverage >= 1 else None
-    match guard.baseline:
-        case ast.Call(func=ast.Name(id="fixed"), args=[number]):
-            return arithmetic(number, lambda _: None)
-    return None
+from tests.oracle.measures import Measure
+from tests.oracle.model import Guard
 
 
 def _beyond(guard: Guard, value: float, baseline: float, share: float) -> bool:
@@ -25,11 +12,13 @@ def _beyond(guard: Guard, value: float, baseline: float, share: float) -> bool:
     return value > baseline + margin if is_upper else value < baseline - margin
 
 
-def judge(guard: Guard, now: Measure, previous: Measure | None) -> str:
+def judge(guard: Guard, now: Measure, baseline: float | None) -> str:
     """Give the verdict on a reading, `unknown` where there is too little to judge by."""
     if now.value is None or now.coverage < 1 or now.samples < guard.min_samples:
         return "unknown"
-    baseline = _baseline(guard, now.value, previous)
+    if isinstance(guard.better, tuple):
+        value = now.value
+        baseline = min(guard.better, key=lambda bound: abs(value - bound))
     if baseline is None or (baseline == 0 and not isinstance(guard.better, tuple)):
         return "unknown"
     if _beyond(guard, now.value, baseline, guard.breach):

@@ -2,7 +2,8 @@
 
 import duckdb
 
-from tests.oracle.language import Definition, Window, resolution_ms
+from tests.oracle.model import Definition
+from tests.oracle.words import Window, resolution_ms
 
 FIRST_INSTANT = """
     -- The first instant of a local day: clocks that are set back may show midnight twice, and
@@ -27,9 +28,33 @@ PERIOD_BEFORE = """
         ELSE start - INTERVAL 3 MONTH
     END
 """
+PERIODS_BACK = """
+    CREATE OR REPLACE TEMP MACRO periods_back(unit, number, start) AS CASE unit
+        WHEN 'day' THEN start - to_days((number)::INTEGER)
+        WHEN 'week' THEN start - to_days((7 * number)::INTEGER)
+        ELSE start - to_months((number)::INTEGER)
+    END
+"""
+UNIT_NUMBER = """
+    -- Counts days, weeks or months of the calendar; 1970 began on a Thursday, the fourth day.
+    CREATE OR REPLACE TEMP MACRO unit_number(unit, week_starts, local) AS CASE unit
+        WHEN 'day' THEN date_diff('day', TIMESTAMP '1970-01-01', local)
+        WHEN 'week' THEN
+            (date_diff('day', TIMESTAMP '1970-01-01', local) + 3 - (week_starts - 1)) // 7
+        ELSE year(local) * 12 + month(local)
+    END
+"""
+MACROS = (FIRST_INSTANT, PERIOD_START, PERIOD_BEFORE, PERIODS_BACK, UNIT_NUMBER)
 TRAILING = """
     INSERT INTO span
-    SELECT $window, tick, (tick - $length) // $resolution * $resolution, tick FROM tick
+    SELECT $window, tick, (tick - $length) // $resolution * $resolution - $before, tick FROM tick
+"""
+UNITS = """
+    INSERT INTO span
+    SELECT $window, tick, epoch_ms(first_instant($zone, periods_back($unit, $units - 1,
+        period_start($unit, $week_starts, timezone($zone, make_timestamptz(tick * 1000)))
+    ))), tick
+    FROM tick
 """
 CALENDAR = """
     INSERT INTO span
@@ -50,34 +75,50 @@ class Spans:
     """Numbers the windows of a definition; `span` has `(win, tick, start, stop)`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, definition: Definition) -> None:
+        self.connection = connection
+        self.definition = definition
         self.numbers = {window: n for n, window in enumerate(sorted(definition.windows(), key=str))}
         connection.execute("CREATE TABLE span (win INT, tick BIGINT, start BIGINT, stop BIGINT)")
         for window, number in self.numbers.items():
-            if window.kind == "trailing":
-                self._trailing(connection, window, number)
-            else:
-                self._calendar(connection, definition, window, number)
+            match window.kind:
+                case "trailing" | "cohort":
+                    self._trailing(window, number)
+                case "units":
+                    self._units(window, number)
+                case _:
+                    self._calendar(window, number)
 
-    def _trailing(self, connection: duckdb.DuckDBPyConnection, window: Window, number: int) -> None:
-        resolution = resolution_ms(window.length_ms)
-        connection.execute(
-            TRAILING, {"window": number, "length": window.length_ms, "resolution": resolution}
+    def _trailing(self, window: Window, number: int) -> None:
+        self.connection.execute(
+            TRAILING,
+            {
+                "window": number,
+                "length": window.length_ms,
+                "resolution": resolution_ms(window.length_ms),
+                "before": window.before_ms,
+            },
         )
 
-    def _calendar(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        definition: Definition,
-        window: Window,
-        number: int,
-    ) -> None:
-        connection.execute(
+    def _calendar(self, window: Window, number: int) -> None:
+        self.connection.execute(
             CALENDAR,
             {
                 "window": number,
                 "kind": window.kind,
                 "unit": window.unit,
-                "zone": definition.zone,
-                "week_starts": definition.week_starts,
+                "zone": self.definition.zone,
+                "week_starts": self.definition.week_starts,
+            },
+        )
+
+    def _units(self, window: Window, number: int) -> None:
+        self.connection.execute(
+            UNITS,
+            {
+                "window": number,
+                "unit": window.unit,
+                "units": window.units,
+                "zone": self.definition.zone,
+                "week_starts": self.definition.week_starts,
             },
         )

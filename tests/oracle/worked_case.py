@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from tests.oracle.oracle import Expected, Record, Settings, expected
+from tests.oracle.oracle import Expected, Record, Seeds, Settings, expected
 
 MIDNIGHT_MS = 1_736_899_200_000
 """2025-01-15T00:00Z, a Wednesday; a multiple of every resolution up to a day."""
@@ -81,6 +81,7 @@ def run(
     ticks: Iterable[float] = (),
     *,
     lateness: float = 0,
+    seeds: Seeds | None = None,
     **settings: int,
 ) -> Expected:
     """Ask the oracle about one partition."""
@@ -89,6 +90,7 @@ def run(
         feed(bodies),
         Settings(round(lateness * 1_000), **settings),
         [ms(tick) for tick in ticks],
+        seeds,
     )
 
 

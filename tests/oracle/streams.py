@@ -1,0 +1,194 @@
+"""The items of streams, as queries of `(tick, t, id_…, value_…)` over the rows of their parts."""
+# ruff: noqa: S608 - the SQL is made of a test's own definition
+
+from collections.abc import Iterator
+
+from tests.oracle.model import Stream
+
+MILLIONTHS = "CAST(round({value} * 1e6) AS BIGINT)"
+"""A value as a whole number of millionths, rounded once."""
+BEFORE_EVERYTHING = -(2**62)
+"""The time of a seed that has none."""
+OWN_COLUMNS = {
+    "first": (),
+    "gap": ("elapsed",),
+    "session": ("length", "count", "is_first", "ended"),
+    "pair": ("matched", "decided", "elapsed"),
+    "sequence": ("steps", "elapsed"),
+}
+Types = dict[str, dict[str, str]]
+"""Event → value → type."""
+
+
+def _values(stream: Stream, types: Types) -> Iterator[tuple[str, str]]:
+    for alias, event in stream.parts.items():
+        for value in types[event]:
+            yield alias, value
+
+
+def columns_of(stream: Stream, types: Types) -> set[str]:
+    """Name the columns of a stream's items, those of a part as `alias__value`."""
+    found = set(OWN_COLUMNS[stream.kind])
+    if stream.kind != "gap":
+        found |= {f"{alias}__{value}" for alias, value in _values(stream, types)}
+    if stream.kind == "first":
+        found |= {value for _, value in _values(stream, types)}
+    if stream.kind == "session":
+        found |= set(stream.parts)
+    if stream.kind in {"pair", "sequence"}:
+        found |= {f"{alias}__at" for alias in stream.parts}
+    return found
+
+
+def _group(stream: Stream) -> list[str]:
+    """Name the columns that rows of one group have in common."""
+    ids = [stream.by, *stream.same, *([stream.id] if stream.id else [])]
+    return [f"id_{entity}" for entity in dict.fromkeys(ids)]
+
+
+def _part(stream: Stream, types: Types, alias: str) -> str:
+    """Select the visible rows of one part that belong to a group."""
+    event, keys = stream.parts[alias], _group(stream)
+    values = "".join(f", value_{v} AS {alias}__{v}" for v in types[event])
+    return f"""
+        SELECT tick, row, '{alias}' AS part, t, {", ".join(keys)}{values}
+        FROM seen_{event} WHERE {" AND ".join(f"{key} IS NOT NULL" for key in keys)}
+    """
+
+
+def _parts(stream: Stream, types: Types) -> str:
+    return " UNION ALL BY NAME ".join(_part(stream, types, alias) for alias in stream.parts)
+
+
+def items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> str:
+    """Write the query of a stream's items.
+
+    Args:
+        stream: what makes the items.
+        types: the values of events that exist as columns.
+        seeds: entities that had their first row at a time, or before everything.
+    """
+    match stream.kind:
+        case "first":
+            return _firsts(stream, types, seeds)
+        case "gap":
+            return _gaps(stream, types)
+        case "session":
+            return _sessions(stream, types)
+        case "pair":
+            return _pairs(stream, types)
+    return _sequences(stream, types)
+
+
+def _firsts(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> str:
+    bare: dict[str, list[str]] = {}
+    for alias, value in _values(stream, types):
+        bare.setdefault(value, []).append(f"{alias}__{value}")
+    values = [f"coalesce({', '.join(from_)}) AS value_{value}" for value, from_ in bare.items()]
+    values += [
+        f"{alias}__{value} AS value_{alias}__{value}" for alias, value in _values(stream, types)
+    ]
+    keys = ", ".join(["tick", *_group(stream)])
+    seeded = "".join(
+        f""" UNION ALL BY NAME
+        SELECT tick, {BEFORE_EVERYTHING if at is None else at} AS t, -1 AS row, '' AS part,
+            '{entity.replace("'", "''")}' AS id_{stream.by} FROM tick"""
+        for entity, at in seeds
+    )
+    return f"""
+        SELECT {keys}, row, t{"".join(", " + v for v in values)} FROM (
+            SELECT DISTINCT ON ({keys}) * FROM ({_parts(stream, types)}{seeded})
+            ORDER BY {keys}, t, row, part
+        )
+    """
+
+
+def _gaps(stream: Stream, types: Types) -> str:
+    keys = ", ".join(["tick", *_group(stream)])
+    return f"""
+        SELECT {keys}, row, t, (t - before) / 1000 AS value_elapsed FROM (
+            SELECT *, lag(t) OVER (PARTITION BY {keys} ORDER BY t, row, part) AS before
+            FROM ({_parts(stream, types)})
+        )
+        WHERE t - before <= {stream.within_ms}
+    """
+
+
+def _sessions(stream: Stream, types: Types) -> str:
+    keys = ", ".join(["tick", *_group(stream)])
+    begins = f"CASE WHEN t - before <= {stream.gap_ms} THEN 0 ELSE 1 END" if not stream.id else "0"
+    sums = "".join(
+        f", coalesce(sum({MILLIONTHS.format(value=f'{alias}__{value}')}), 0)::DOUBLE / 1e6"
+        f" AS value_{alias}__{value}"
+        for alias, value in _values(stream, types)
+        if types[stream.parts[alias]][value] == "DOUBLE"
+    )
+    counts = "".join(f", count(*) FILTER (part = '{a}') AS value_{a}" for a in stream.parts)
+    return f"""
+        WITH placed AS (
+            SELECT *, lag(t) OVER (PARTITION BY {keys} ORDER BY t, row, part) AS before
+            FROM ({_parts(stream, types)})
+        ), numbered AS (
+            SELECT *, sum({begins}) OVER (PARTITION BY {keys} ORDER BY t, row, part) AS number
+            FROM placed
+        ), grouped AS (
+            SELECT {keys}, min(row) AS row, min(t) AS t, max(t) AS until,
+                (max(t) - min(t)) / 1000 AS value_length, count(*) AS value_count{counts}{sums}
+            FROM numbered GROUP BY {keys}, number
+        )
+        SELECT * EXCLUDE (until), tick - until > {stream.gap_ms} AS value_ended,
+            t = min(t) OVER (PARTITION BY tick, id_{stream.by}) AS value_is_first
+        FROM grouped
+    """
+
+
+def _chain(stream: Stream, types: Types) -> str:
+    """Join to each row of the first part the earliest row of each next one, step by step."""
+    keys = ["tick", *_group(stream)]
+    aliases = list(stream.parts)
+    chain = ""
+    for number, alias in enumerate(aliases):
+        values = "".join(
+            f", part.{alias}__{v} AS value_{alias}__{v}" for v in types[stream.parts[alias]]
+        )
+        at = f"part.t AS t_{number}, part.t / 1000 AS value_{alias}__at{values}"
+        if number == 0:
+            own = ", ".join(f"part.{key}" for key in keys)
+            chain = f"SELECT {own}, part.row, {at} FROM ({_part(stream, types, alias)}) AS part"
+            continue
+        same = " AND ".join(f"part.{key} = chain.{key}" for key in keys)
+        chain = f"""
+            SELECT chain.*, {at}
+            FROM ({chain}) AS chain LEFT JOIN ({_part(stream, types, alias)}) AS part
+                ON {same} AND part.t >= chain.t_{number - 1}
+                AND part.t <= chain.t_0 + {stream.within_ms}
+            QUALIFY row_number() OVER (
+                PARTITION BY chain.tick, chain.row ORDER BY part.t NULLS LAST, part.row
+            ) = 1
+        """
+    return chain
+
+
+def _pairs(stream: Stream, types: Types) -> str:
+    keep = {"all": "true", "matched": "value_matched", "unmatched": "decided AND NOT value_matched"}
+    at = "t_1" if stream.at == "second" else "t_0"
+    return f"""
+        SELECT * EXCLUDE (t_0, t_1, decided), {at} AS t, decided AS value_decided,
+            (t_1 - t_0) / 1000 AS value_elapsed
+        FROM (
+            SELECT *, t_1 IS NOT NULL AS value_matched,
+                t_1 IS NOT NULL OR t_0 + {stream.within_ms} < tick AS decided
+            FROM ({_chain(stream, types)})
+        )
+        WHERE {keep[stream.keep]}
+    """
+
+
+def _sequences(stream: Stream, types: Types) -> str:
+    times = [f"t_{number}" for number in range(len(stream.parts))]
+    steps = " + ".join(f"({time} IS NOT NULL)::INTEGER" for time in times)
+    return f"""
+        SELECT * EXCLUDE ({", ".join(times)}), t_0 AS t, {steps} AS value_steps,
+            (coalesce({", ".join(reversed(times))}) - t_0) / 1000 AS value_elapsed
+        FROM ({_chain(stream, types)})
+    """
