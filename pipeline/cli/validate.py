@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from rich.console import Console
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.spec import Result, Severity, read_definitions
+from pipeline.spec.fields import date_of
+from pipeline.spec.problem import Refusal
 from pipeline.spec.render import Format, rendered
 
 if TYPE_CHECKING:
@@ -24,9 +27,16 @@ def validate(
     form: Annotated[Format, typer.Option("--format", help="How problems are written.")] = (
         Format.TEXT
     ),
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings fail too, with exit code 1.")
+    ] = False,
+    today: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="What is overdue on that day; today, unless given."),
+    ] = None,
 ) -> None:
     """Check definitions, and say what to write instead."""
-    results = results_at(definitions)
+    results = results_at(definitions, _day(today))
     problems = [problem for result in results for problem in result.problems]
     shown = rendered(problems, form)
     if shown:
@@ -35,12 +45,24 @@ def validate(
         typer.echo(("\n" if shown else "") + summary(results))
     if any(result.has_errors for result in results):
         raise typer.Exit(Exit.INVALID)
+    if strict and problems:
+        raise typer.Exit(Exit.FINDINGS)
 
 
-def results_at(path: Path) -> tuple[Result, ...]:
+def _day(today: str | None) -> date:
+    """The day that is asked for. Exits where it is none."""
+    if today is None:
+        return datetime.now(UTC).date()
+    try:
+        return date_of(today)
+    except Refusal as refusal:
+        leave(Exit.USAGE, f"--today: {refusal.message}. {refusal.advice}")
+
+
+def results_at(path: Path, today: date | None = None) -> tuple[Result, ...]:
     """What came of the definitions at a path. Exits where there are none or they are unreadable."""
     try:
-        results = read_definitions(path)
+        results = read_definitions(path, today)
     except OSError as error:
         leave(Exit.USAGE, f"{path} cannot be read: {error.strerror}")
     if not results:

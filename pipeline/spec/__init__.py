@@ -1,8 +1,8 @@
 """Definitions: text -> `Plan`, or problems that say what to write instead."""
 
 from pipeline.spec.problem import Problem, Severity
+from pipeline.spec.published import json_schema
 from pipeline.spec.read import Result, read_definition, read_definitions, read_text
-from pipeline.spec.schema import json_schema
 
 __all__ = [
     "Problem",

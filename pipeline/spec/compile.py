@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.core import plan
+from pipeline.spec.allowances import check_allowances
 from pipeline.spec.attributes import check_attributes, teachers
 from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
 from pipeline.spec.fingerprint import fingerprint
 from pipeline.spec.identities import identified
+from pipeline.spec.life_checks import check_lives
 from pipeline.spec.memories import Memories
 from pipeline.spec.metrics import Metrics, label_of, read_metrics
 from pipeline.spec.names import SECTIONS, Names
@@ -19,6 +21,7 @@ from pipeline.spec.sets import Sets, read_sets
 from pipeline.spec.states import states_in, use_in_state
 from pipeline.spec.tables import Tables
 from pipeline.spec.tree import check_tree
+from pipeline.spec.units import check_fed, check_units
 from pipeline.spec.variants import spelled
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 def compile_definition(definition: Definition, findings: Findings) -> plan.Plan | None:
     """The plan of a definition; None when anything is wrong with it, which is then reported."""
     check_params(definition, findings)
+    check_allowances(definition, findings)
     names = Names(spelled(definition, findings), findings)
     definition = names.definition
     _check_names(names)
@@ -39,6 +43,8 @@ def compile_definition(definition: Definition, findings: Findings) -> plan.Plan 
     events = {name: draft_event(names, name) for name in definition.events}
     sets, metrics = read_sets(names), read_metrics(names)
     check_tree(names, metrics)
+    check_lives(names)
+    check_units(names, metrics)
     _infer_from_aggregates(names, events, sets, metrics)
     tables = Tables(names, events, Memories())
     compiled = _compiled(definition, tables, sets, metrics)
@@ -55,6 +61,7 @@ def _compiled(
     metrics = Metrics(tables, sets, written_metrics)
     compiled_sets = sets.compile()
     compiled_metrics = metrics.compile()
+    check_fed(tables.names, compiled_metrics)
     forever = teachers(definition)
     retentions_ms = tables.memories.retentions_ms(len(tables.events))
     events = tuple(

@@ -13,7 +13,7 @@ from pipeline.spec.fields import NUMBER_MAX
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Kinds, Place, Use
 from pipeline.spec.paths import path_of
-from pipeline.spec.problem import Refusal, suggestion
+from pipeline.spec.problem import Refusal, nearest, suggestion
 from pipeline.spec.syntax import place_of
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class ValueScope:
             return Place(path, is_value=True)
         if self.names.findings.is_broken("events", self.event.name, "values"):
             raise Broken
-        raise code.refusal(
-            node,
-            "unknown-value",
-            f"the event `{self.event.name}` has no value `{code.written(node)}`",
-            suggestion(path[0], self.event.source.values, f"values of `{self.event.name}`")
-            + f" A place of the record needs a name in the `values` of `{self.event.name}`.",
-        )
+        name = self.event.name
+        advice = suggestion(path[0], self.event.source.values, f"values of `{name}`")
+        advice += f" A place of the record needs a name in the `values` of `{name}`."
+        if len(path) == 1 and nearest(path[0], self.event.source.values) is None:
+            advice += f' A text needs quotes: `"{path[0]}"`.'
+        message = f"the event `{name}` has no value `{code.written(node)}`"
+        raise code.refusal(node, "unknown-value", message, advice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,12 +234,29 @@ def _emit_comparison(
     code: Code, left: ast.expr, op: ast.cmpop, right: ast.expr, scope: Scope
 ) -> tree.Expression:
     if not isinstance(op, ast.In | ast.NotIn):
+        _refuse_bare_text(code, left, right, scope)
         sides = emit(code, left, scope), emit(code, right, scope)
         return tree.Comparison(operator(op), *sides)
     assert isinstance(right, ast.Tuple)
     options = (_constant(option) for option in right.elts)
     known = tree.OneOf(emit(code, left, scope), tuple(o for o in options if o is not None))
     return tree.Not(known) if isinstance(op, ast.NotIn) else known
+
+
+def _refuse_bare_text(code: Code, left: ast.expr, right: ast.expr, scope: Scope) -> None:
+    """`status == ok` compares two places, of which nobody can tell the kind."""
+    if place_of(left) is None or not isinstance(right, ast.Name):
+        return
+    if scope.kinds.kind(scope.place(code, left)) is not None:
+        return
+    one, other = code.written(left), right.id
+    raise code.refusal(
+        right,
+        "kind-unknown",
+        f"`{other}` without quotes is a place, as `{one}` is, and not a text",
+        f'For the text, put it in quotes: `{one} == "{other}"`. If both are meant to be places, '
+        f'say what they are: `{one} == {other} and {one} != ""` for texts.',
+    )
 
 
 def _emit_place(code: Code, node: ast.expr, scope: Scope) -> tree.Expression:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -25,6 +26,12 @@ NUMBER_MAX: Final = 9_007_199_254  # times a million still fits a double's 53 bi
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's own rule
 _UNIT: Final = re.compile(r"ratio|seconds|[A-Z]{3}|[a-z][a-z0-9 _-]{0,63}")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OTHER_DATE: Final = re.compile(  # day and month are told apart by dots only
+    r"(?P<y>\d{4})[-/. ](?P<m>\d{1,2})[-/. ](?P<d>\d{1,2})|"
+    r"(?P<d2>\d{1,2})\. ?(?P<m2>\d{1,2})\. ?(?P<y2>\d{4})"
+)
+_PERCENT: Final = ("percent", "percentage", "percents", "pct", "per cent", "%")
 _RESERVED: Final = frozenset({*keyword.kwlist, "true", "false"})
 _ANYWHERE: Final = spans.Zone("UTC", 0)  # whether a text is a window does not depend on the zone
 
@@ -83,6 +90,12 @@ def _record_name_of(text: str) -> None:
 
 
 def _unit_of(text: str) -> None:
+    if text.lower().strip() in _PERCENT:
+        raise Refusal(
+            "bad-unit",
+            "percentages are kept as shares: 5 % is 0.05",
+            "Write `unit: ratio`, and a `value` that divides the part by the whole.",
+        )
     if not _UNIT.fullmatch(text):
         raise Refusal(
             "bad-unit",
@@ -90,6 +103,34 @@ def _unit_of(text: str) -> None:
             "Write `ratio` (a share from 0 to 1), `seconds`, a currency such as `EUR`, "
             "or a plural noun in small letters such as `users`.",
         )
+
+
+def date_of(text: str) -> date:
+    """A day.
+
+    >>> date_of("2026-12-31").year
+    2026
+
+    Raises:
+        Refusal: for anything but year, month and day.
+    """
+    if _DATE.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            message = f"there is no day `{text}`"
+            raise Refusal("bad-date", message, "Write year, month, day: `2026-12-31`.") from None
+    found = _OTHER_DATE.fullmatch(text)
+    parts = found.groupdict("") if found else {}
+    near = "-".join((parts["y"] or parts["y2"], *_padded(parts))) if found else ""
+    meant = f"Did you mean `{near}`? " if near else ""
+    raise Refusal(
+        "bad-date", f"`{text}` is no day", f"{meant}Write year, month and day: `2026-12-31`."
+    )
+
+
+def _padded(parts: dict[str, str]) -> tuple[str, str]:
+    return (parts["m"] or parts["m2"]).zfill(2), (parts["d"] or parts["d2"]).zfill(2)
 
 
 def _check_version(version: int) -> int:
@@ -168,6 +209,7 @@ WindowText = Annotated[str, checked(lambda text: spans.window_of(text, _ANYWHERE
 ExpressionText = Annotated[
     str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)
 ]
+DateText = Annotated[str, checked(date_of), Field(json_schema_extra={"format": "date"})]
 Version = Annotated[
     int, AfterValidator(_check_version), Field(json_schema_extra={"const": VERSION})
 ]

@@ -45,15 +45,15 @@ class Findings:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = []  # errors
+        self.warnings: list[tuple[DataPath, Problem]] = []  # with what each is about
         self._of_copies: list[Problem] = []  # what is said of variants
         self._broken: set[DataPath] = set()  # with everything around what is broken
 
     @property
     def has_errors(self) -> bool:
         """Whether anything keeps the definition from running."""
-        problems = [*self.problems, *self._of_copies]
-        return any(problem.severity is Severity.ERROR for problem in problems)
+        return bool(self.problems or self._of_copies)
 
     def mark_broken(self, at: DataPath) -> None:
         """Remember that a part has a problem, so that nobody builds on it."""
@@ -66,23 +66,25 @@ class Findings:
     def refuse(self, at: DataPath, refusal: Refusal) -> None:
         """Add an error within the value at a data path."""
         where = locate.of_value(self.document, at, refusal.start, refusal.end)
-        self._add(at, where, Severity.ERROR, refusal)
+        self._add(at, where, refusal)
         self.mark_broken(at)
 
     def refuse_key(self, at: DataPath, refusal: Refusal) -> None:
         """Add an error at the key of a data path."""
-        self._add(at, locate.of_key(self.document, at), Severity.ERROR, refusal)
+        self._add(at, locate.of_key(self.document, at), refusal)
         self.mark_broken(at)
 
     def refuse_text(self, refusal: Refusal) -> None:
         """Add an error whose offsets are into the file."""
         end = refusal.start + 1 if refusal.end is None else refusal.end
         where = locate.of_text(self.document, refusal.start, end)
-        self._add((), where, Severity.ERROR, refusal)
+        self._add((), where, refusal)
 
     def warn(self, at: DataPath, refusal: Refusal) -> None:
-        """Add a warning at the key of a data path."""
-        self._add(at, locate.of_key(self.document, at), Severity.WARNING, refusal)
+        """Add a warning at the key of a data path; nothing about what only a variant has."""
+        if at[:2] not in self.document.copies:
+            where = locate.of_key(self.document, at)
+            self.warnings.append((at, self._problem(at, where, Severity.WARNING, refusal)))
 
     def catching(self, at: DataPath, *, key: bool = False) -> Catching:
         """Turn a refusal into an error at a value or its key, and go on after the block."""
@@ -96,11 +98,19 @@ class Findings:
         found = {_place(problem): problem for problem in reversed(self._of_copies)}
         said = {_place(problem) for problem in self.problems}
         more = [problem for place, problem in found.items() if place not in said]
-        return tuple(sorted([*self.problems, *more], key=lambda one: (one.line, one.column)))
+        found_all = [*self.problems, *more, *(problem for _, problem in self.warnings)]
+        return tuple(sorted(found_all, key=lambda one: (one.line, one.column)))
 
-    def _add(self, at: DataPath, where: Location, severity: Severity, refusal: Refusal) -> None:
+    def _add(self, at: DataPath, where: Location, refusal: Refusal) -> None:
+        is_copy = at[:2] in self.document.copies
+        problem = self._problem(at, where, Severity.ERROR, refusal)
+        (self._of_copies if is_copy else self.problems).append(problem)
+
+    def _problem(
+        self, at: DataPath, where: Location, severity: Severity, refusal: Refusal
+    ) -> Problem:
         note = self.document.copies.get(at[:2])
-        problem = Problem(
+        return Problem(
             refusal.name,
             severity,
             self.document.file,
@@ -112,7 +122,6 @@ class Findings:
             _description(at),
             where.excerpt,
         )
-        (self.problems if note is None else self._of_copies).append(problem)
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

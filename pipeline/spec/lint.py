@@ -1,22 +1,39 @@
-"""Warnings: what runs, but was hardly meant so."""
+"""Warnings: what runs, but was hardly meant so. The families of them are in files of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.core.plan import Role, TermKind
+from pipeline.core.plan import TermKind
+from pipeline.spec.allowances import apply_allowances
+from pipeline.spec.lint_dates import lint_dates
+from pipeline.spec.lint_noise import lint_noise
+from pipeline.spec.lint_north_star import lint_north_star
+from pipeline.spec.lint_tree import lint_tree
+from pipeline.spec.params import unused_params
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipeline.core.plan import Plan
     from pipeline.spec.findings import Findings
+    from pipeline.spec.schema import Definition
 
 
-def lint(plan: Plan, findings: Findings) -> None:
-    """Report what a plan makes no use of, and who is missing."""
+def lint(plan: Plan, definition: Definition, findings: Findings, today: date | None) -> None:
+    """Report what a definition makes no use of, what its tree lacks, and what is overdue.
+
+    Nothing is overdue where `today` is None.
+    """
     _unused_events(plan, findings)
     _unused_sets(plan, findings)
-    _missing_owners(plan, findings)
+    _unused_params(definition, findings)
+    lint_tree(definition, findings)
+    lint_north_star(plan, definition, findings)
+    lint_noise(plan, findings)
+    lint_dates(definition, findings, today)
+    apply_allowances(definition, findings, today)
 
 
 def _unused_events(plan: Plan, findings: Findings) -> None:
@@ -37,10 +54,8 @@ def _unused_sets(plan: Plan, findings: Findings) -> None:
             findings.warn(("sets", one.name), Refusal("unused-set", message, advice))
 
 
-def _missing_owners(plan: Plan, findings: Findings) -> None:
-    for metric in plan.metrics:
-        if metric.role in (Role.NORTH_STAR, Role.INPUT) and metric.owner is None:
-            noun = "the North Star" if metric.role is Role.NORTH_STAR else "an input"
-            message = f"`{metric.name}` is {noun} without an owner"
-            advice = "Add `owner:` with the team that answers for it."
-            findings.warn(("metrics", metric.name), Refusal("owner-missing", message, advice))
+def _unused_params(definition: Definition, findings: Findings) -> None:
+    for at in unused_params(definition, findings.document):
+        message = f"no expression uses the number `{at[-1]}`"
+        advice = "Write its name where the number stands, or remove it."
+        findings.warn(at, Refusal("unused-param", message, advice))

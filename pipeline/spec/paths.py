@@ -75,6 +75,14 @@ def _after_dot(text: str, at: int) -> int:
 
 
 def _refused(text: str, at: int) -> Refusal:
+    if text == "$" or text.startswith("$."):
+        plain = text.removeprefix("$").removeprefix(".") or "properties.id"
+        return Refusal(
+            "bad-path",
+            "a path begins at the record itself, without `$`",
+            f'Write `{plain}`. A key that has a `$` needs quotes: `["$name"]`.',
+            end=2 if text.startswith("$.") else 1,
+        )
     if re.match(r"\[\d+\]|\.\d", text[at:]):
         return Refusal(
             "bad-path",

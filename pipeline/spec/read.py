@@ -15,6 +15,7 @@ from pipeline.spec.schema_problems import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
     from pipeline.core.plan import Plan
@@ -41,21 +42,24 @@ class Result:
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def read_text(text: str, name: str) -> Result:
-    """Read a definition from text; `name` stands for the file in its problems."""
-    return _read(text, name, {})
+def read_text(text: str, name: str, today: date | None = None) -> Result:
+    """Read a definition from text; `name` stands for the file in its problems.
+
+    Nothing is overdue where `today` is None.
+    """
+    return _read(text, name, {}, today)
 
 
-def read_definition(path: Path) -> Result:
-    """Read the definition in a file.
+def read_definition(path: Path, today: date | None = None) -> Result:
+    """Read the definition in a file; nothing is overdue where `today` is None.
 
     Raises:
         OSError: where the file cannot be read.
     """
-    return _read_file(path, {})
+    return _read_file(path, {}, today)
 
 
-def read_definitions(path: Path) -> tuple[Result, ...]:
+def read_definitions(path: Path, today: date | None = None) -> tuple[Result, ...]:
     """Read the file at a path, or every `*.yaml` and `*.yml` below a folder, in order of names.
 
     A product that two files define is an error in the second.
@@ -64,17 +68,17 @@ def read_definitions(path: Path) -> tuple[Result, ...]:
         OSError: where the path or a file cannot be read.
     """
     if path.is_file():
-        return (read_definition(path),)
+        return (read_definition(path, today),)
     taken: dict[str, str] = {}
     files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-    return tuple(_read_file(one, taken) for one in files)
+    return tuple(_read_file(one, taken, today) for one in files)
 
 
-def _read_file(path: Path, taken: dict[str, str]) -> Result:
+def _read_file(path: Path, taken: dict[str, str], today: date | None) -> Result:
     with path.open("rb") as file:
         content = file.read(BYTES_MAX + 1)
     try:
-        return _read(content.decode("utf-8"), str(path), taken)
+        return _read(content.decode("utf-8"), str(path), taken, today)
     except UnicodeDecodeError as error:
         readable = content[: error.start].decode("utf-8")
         refusal = Refusal(
@@ -86,7 +90,7 @@ def _read_file(path: Path, taken: dict[str, str]) -> Result:
         return _unreadable(readable, str(path), refusal)
 
 
-def _read(text: str, name: str, taken: dict[str, str]) -> Result:
+def _read(text: str, name: str, taken: dict[str, str], today: date | None) -> Result:
     text = text.removeprefix("\ufeff")
     try:
         document = load(text, name)
@@ -100,7 +104,7 @@ def _read(text: str, name: str, taken: dict[str, str]) -> Result:
     _check_product(findings, definition.product, taken)
     plan = compile_definition(definition, findings)
     if plan is not None:
-        lint(plan, findings)
+        lint(plan, definition, findings, today)
     return Result(name, plan, findings.in_order(), _written(document))
 
 

@@ -6,24 +6,16 @@ The description of each field is shown under a problem with it, and in editors b
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pipeline.spec.fields import (
     ENVELOPES,
     NUMBER_MAX,
     Amount,
     Baseline,
+    DateText,
     Duration,
     ExpressionText,
     Name,
@@ -42,12 +34,9 @@ from pipeline.spec.fields import (
     preset,
     refused,
 )
-from pipeline.spec.load import load
+from pipeline.spec.life import AllowanceSource, ChecklistSource, TargetSource
 from pipeline.spec.problem import Refusal
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+from pipeline.spec.strict import Strict as _Strict
 
 
 class CalendarSource(_Strict):
@@ -338,6 +327,38 @@ class MetricSource(_Strict):
     guard: GuardSource | None = Field(
         None, description="the limits of a guardrail", examples=["{protects: …, better: lower, …}"]
     )
+    checklist: ChecklistSource | None = Field(
+        None,
+        description="why it is a good North Star, point by point",
+        examples=["{expresses_value: …, represents_strategy: …, leading: …}"],
+    )
+    proxy_for: Name | None = Field(
+        None,
+        description="the slower metric that this one stands for; their correlation is published",
+        examples=["yearly_renewals"],
+    )
+    targets: list[TargetSource] = Field(
+        default_factory=list,
+        description="where it is to be, and by when",
+        examples=["[{by: 2026-12-31, value: 1200}]"],
+    )
+    since: DateText | None = Field(
+        None, description="the day from which this definition holds", examples=["2026-07-01"]
+    )
+    replaces: Name | None = Field(
+        None, description="the metric whose place it has taken", examples=["monthly_users"]
+    )
+    review_by: DateText | None = Field(
+        None, description="the day by which somebody looks at it again", examples=["2027-01-31"]
+    )
+    retire_on: DateText | None = Field(
+        None, description="the day from which it is no longer needed", examples=["2027-06-30"]
+    )
+    allow: list[AllowanceSource] = Field(
+        default_factory=list,
+        description="warnings about this metric that are borne until a day",
+        examples=["[{lint: few-inputs, until: 2027-03-01, reason: …}]"],
+    )
 
 
 class Definition(_Strict):
@@ -385,37 +406,8 @@ class Definition(_Strict):
         examples=["{users: {role: north_star, value: size(weekly_users)}}"],
         min_length=1,
     )
-
-
-def json_schema() -> str:
-    """The JSON Schema of a definition, as committed in `definitions/schema.json`."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_tidied(Definition.model_json_schema(by_alias=True)),
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _tidied(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema as editors should know it: no nulls, names of the language only, examples as data.
-
-    A key without a value is refused, but pydantic knows an optional key only as one that may be
-    null.
-    """
-    tidy = {key: _tidied_part(part) for key, part in schema.items()}
-    choices = [choice for choice in tidy.pop("anyOf", []) if choice != {"type": "null"}]
-    if "default" in tidy and tidy["default"] is None:
-        del tidy["default"]
-    if "patternProperties" in tidy:
-        tidy["additionalProperties"] = False
-    if "examples" in tidy:
-        tidy["examples"] = [load(example, "example").data for example in tidy["examples"]]
-    if isinstance(tidy.get("title"), str):
-        del tidy["title"]
-    return {**tidy, **(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})}
-
-
-def _tidied_part(part: Any) -> Any:  # noqa: ANN401 - any part of a JSON Schema
-    if isinstance(part, dict):
-        return _tidied(part)
-    return [_tidied_part(item) for item in part] if isinstance(part, list) else part
+    allow: list[AllowanceSource] = Field(
+        default_factory=list,
+        description="warnings about the whole product that are borne until a day",
+        examples=["[{lint: unused-event, until: 2027-03-01, reason: …}]"],
+    )

@@ -19,6 +19,9 @@ _OPTIONS: Final = (
     *("where", "window", "other_than", "by", "top", "within", "unit", "of", "grace"),
     *("period", "periods", "new_members"),
 )
+_PROSE: Final = re.compile(
+    r"(?!.* (?:AND|OR|NOT|IN) )[A-Za-z]+(?: [A-Za-z'-]+){2,}(?<! and)(?<! or)(?<! not)(?<! in)[.!]?"
+)
 
 # A pattern over the text without its quoted parts -> what is wrong, what to write.
 _SLIPS: Final = (
@@ -38,6 +41,11 @@ _SLIPS: Final = (
         "Write `==`.",
     ),
     (r"\b(?:AND|OR|NOT|IN)\b", "this word is written in lower case", "Write `and`, `or`, `not`."),
+    (
+        r"\$\.",
+        "a path begins at the record itself, without `$.`",
+        "Leave it out: `properties.amount`.",
+    ),
     (r"\$", "a name cannot have a `$`", 'Put the key into quotes: `["$name"]`.'),
     (r"[?@`\\;]", "this character is not in the language", "Remove it."),
     (r"(?<=\.)\s*(?:" + _KEYWORDS + r")\b", "", ""),
@@ -48,6 +56,13 @@ _SLIPS: Final = (
 
 def explained(error: SyntaxError, text: str, lead: int) -> Refusal:
     """A refusal for a text that does not parse; `lead` is what was cut off before parsing."""
+    if _PROSE.fullmatch(text.strip()):
+        return Refusal(
+            "expression-prose",
+            "this is a sentence, not an expression: it counts nothing, and names no time",
+            "Say which event, how often, and within which window: a set with "
+            "`when: count(shared) >= 2` and `window: trailing 7d`, and `size(…)` of it as a value.",
+        )
     bare = QUOTED.sub(lambda quoted: "_" * len(quoted.group()), text)
     for pattern, message, advice in _SLIPS:
         found = re.search(pattern, bare)

@@ -11,6 +11,7 @@ from pipeline.cli.explain import explain
 from pipeline.cli.tree import tree
 from pipeline.cli.validate import validate
 
+SHIPPED = Path(__file__).parents[2] / "definitions" / "insight_suite"
 BAD = Path(__file__).parent / "bad"
 TREE = """\
 metrics:
@@ -53,9 +54,9 @@ def folder(tmp_path, shop):
     return tmp_path
 
 
-def test_validate_passes_good_definitions(northstar, folder):
-    """A good folder ends with 0 and a line that says so."""
-    result = northstar("validate", folder)
+def test_validate_passes_good_definitions(northstar):
+    """A good folder ends with 0 and a line that says so, and is good enough for `--strict`."""
+    result = northstar("validate", SHIPPED, "--strict")
     assert (result.exit_code, result.stdout) == (0, "1 definition: no problems\n")
 
 
@@ -67,24 +68,39 @@ def test_validate_reports_all_files(northstar, tmp_path):
     result = northstar("validate", tmp_path)
     assert result.exit_code == 3
     assert f"{tmp_path}/unknown_set.yaml:38:17: error[unknown-set]" in result.stdout
-    assert result.stdout.splitlines()[-1] == "2 definitions: 1 error, 3 warnings"
+    assert result.stdout.splitlines()[-1] == "2 definitions: 1 error, 7 warnings"
 
 
 def test_validate_lets_warnings_pass(northstar):
-    """A warning is shown, and is no failure."""
+    """A warning is shown, and is no failure unless it is to be: then the end is 1."""
     result = northstar("validate", BAD / "warning.yaml")
     assert result.exit_code == 0
-    assert "1 definition: 3 warnings" in result.stdout
+    assert "1 definition: 7 warnings" in result.stdout
+    assert northstar("validate", BAD / "warning.yaml", "--strict").exit_code == 1
+    assert northstar("validate", BAD / "unknown_set.yaml", "--strict").exit_code == 3
 
 
-def test_validate_in_other_formats(northstar, folder):
+def test_validate_on_another_day(northstar, tmp_path):
+    """What is overdue depends on the day, which can be given; what is no day is a usage error."""
+    text = (SHIPPED / "insight_suite.yaml").read_text()
+    dated = text.replace("role: north_star\n", "role: north_star\n    review_by: 2026-03-01\n")
+    (tmp_path / "suite.yaml").write_text(dated)
+    shown = northstar("validate", tmp_path, "--today", "2026-03-01", "--format", "github").stdout
+    assert shown == ""
+    shown = northstar("validate", tmp_path, "--today", "2026-03-02", "--format", "github").stdout
+    assert shown.startswith("::warning file=")
+    refused = northstar("validate", tmp_path, "--today", "tomorrow")
+    assert (refused.exit_code, "no day" in refused.stderr) == (2, True)
+
+
+def test_validate_in_other_formats(northstar):
     """Programs get nothing but the problems."""
     file = BAD / "unknown_set.yaml"
     found = json.loads(northstar("validate", file, "--format", "json").stdout)
     assert [problem["name"] for problem in found] == ["unknown-set"]
     shown = northstar("validate", file, "--format", "github").stdout
     assert shown.startswith("::error file=")
-    assert northstar("validate", folder, "--format", "github").stdout == ""
+    assert northstar("validate", SHIPPED, "--format", "github").stdout == ""
 
 
 @pytest.mark.parametrize("verb", [("validate",), ("tree",), ("explain", "x", "--definitions")])
