@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.plan import Better, Calculation, Fixed, OfTerm, TermPart
+from pipeline.core.formula import Calculation, OfTerm, TermPart
+from pipeline.core.plan import Better, Fixed
 from pipeline.spec.canonical import number_text
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Formula, Guard, Metric, Plan
+    from pipeline.core.formula import Formula
+    from pipeline.core.plan import Guard, Metric, Plan
     from pipeline.spec.findings import Findings
 
 SHARE_UNKNOWN: Final = 0.5  # in its place, which also gives what a plain count varies by

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pipeline.core.plan import OfMetric, OfTerm, Role
+from pipeline.core.formula import Constant, OfMetric, leaves
+from pipeline.core.plan import Role
 from pipeline.spec.problem import Refusal
-from pipeline.spec.trace import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def check_fed(names: Names, metrics: Sequence[Metric]) -> None:
     for metric in metrics:  # each after those it refers to
         found = list(leaves(metric.value))
         others = [leaf.metric for leaf in found if isinstance(leaf, OfMetric)]
-        by_term = any(isinstance(leaf, OfTerm) for leaf in found)
+        by_term = any(not isinstance(leaf, OfMetric | Constant) for leaf in found)
         fed.append(by_term or any(other >= len(fed) or fed[other] for other in others))
         if metric.role is not Role.REFERENCE and not fed[-1]:
             _refuse_unfed(names, metric)
