@@ -154,6 +154,7 @@ def _term(plan: Plan, term: Term) -> dict[str, Any]:
         "term": str(term.kind),
         "of": of if term.set is None else plan.sets[term.set].name,
         "windows": [str(window) for window in term.windows],
+        **({} if term.period_ms is None else {"period": duration(term.period_ms)}),
     }
 
 

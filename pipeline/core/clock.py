@@ -5,8 +5,8 @@ has reached it; a slot that is idle or at its end holds nobody back. The clock a
 ticks are evaluated, so that all shards evaluate the same ones.
 
 Values do not depend on which ticks were evaluated before, so while catching up on history, when
-many ticks come due at once, only the last is evaluated, and those that a baseline will look back
-on.
+many ticks come due at once, only the last is evaluated, and those that later ones will look back
+on: where a baseline does, those of its period, and where growth does, all of its grid.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.core.decode import LONG_AGO
-from pipeline.core.judge import baseline_step_ms, looks_back_to
-from pipeline.core.plan import Plan, Previous
+from pipeline.core.grid import LookBack, grid_step_ms, multiples
+from pipeline.core.judge import looks_back_to
+from pipeline.core.plan import MemoryKind, Plan, Previous
+from pipeline.core.windows import Trailing
 
 # More than this many ticks at once (a minute of the default tick) are history, not the present.
 CATCH_UP_TICKS: Final = 12
@@ -27,7 +29,7 @@ HOLDS_NOBODY_BACK: Final = 1 << 62  # the watermark of a slot that is idle or ha
 class Clock:
     """Turns the watermarks of slots into ticks.
 
-    >>> clock = Clock(slots=2, tick_ms=10, baselines=())
+    >>> clock = Clock(slots=2, tick_ms=10, look_backs=())
     >>> clock.advance(0, 25, 12), clock.advance(1, 21, 14), clock.advance(1, 40, 14)
     ([], [20], [])
     """
@@ -36,11 +38,11 @@ class Clock:
         self,
         slots: int,
         tick_ms: int,
-        baselines: Iterable[Previous],
+        look_backs: Iterable[LookBack],
         catch_up_ticks: int = CATCH_UP_TICKS,
     ) -> None:
         self._tick_ms = tick_ms
-        self._baselines = tuple(baselines)
+        self._look_backs = tuple(look_backs)
         self._catch_up_ticks = catch_up_ticks
         self._watermarks = [LONG_AGO] * slots
         self._newest_ms = LONG_AGO
@@ -88,12 +90,10 @@ class Clock:
             return []
         due = {newest_ms}
         if newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms:
-            due.update(_multiples(self._tick_ms, after_ms, newest_ms))
+            due.update(multiples(self._tick_ms, after_ms, newest_ms))
         oldest_ms = min(due)
-        for baseline in self._baselines:
-            # What lies further back than this no tick to come will look at.
-            needed_ms = max(after_ms, looks_back_to(baseline, oldest_ms) - 1)
-            due.update(_multiples(baseline_step_ms(baseline.period_ms), needed_ms, newest_ms))
+        for look_back in self._look_backs:
+            due.update(look_back.ticks(after_ms, newest_ms, oldest_ms))
         return sorted(due)
 
     def dump(self) -> dict[str, list[int]]:
@@ -116,11 +116,6 @@ class Clock:
         self._last_ms = facts["last"][0] if facts["last"] else None
 
 
-def _multiples(step_ms: int, after_ms: int, until_ms: int) -> range:
-    """Multiples of a step later than one moment, up to another."""
-    return range(after_ms // step_ms * step_ms + step_ms, until_ms + 1, step_ms)
-
-
 def with_baselines(plan: Plan, ticks: Iterable[int]) -> list[int]:
     """The ticks asked for and those that their baselines look back on, in order."""
     asked = set(ticks)
@@ -133,3 +128,19 @@ def baselines(plan: Plan) -> list[Previous]:
     """The baselines of a plan that look back on earlier readings."""
     found = [metric.guard.baseline for metric in plan.metrics if metric.guard is not None]
     return [baseline for baseline in found if isinstance(baseline, Previous)]
+
+
+def look_backs(plan: Plan) -> list[LookBack]:
+    """Which ticks of the past the ticks of a plan look at."""
+    of_baselines = [
+        LookBack(grid_step_ms(baseline.period_ms), baseline.period_ms)
+        for baseline in baselines(plan)
+    ]
+    return of_baselines + [LookBack(step_ms, None) for step_ms in growth_steps_ms(plan)]
+
+
+def growth_steps_ms(plan: Plan) -> list[int]:
+    """The steps of the grids that growth is kept at; no tick of those may be passed over."""
+    periods = [each.window for each in plan.memories if each.kind is MemoryKind.GROWTH]
+    sizes = {each.size_ms for each in periods if isinstance(each, Trailing)}
+    return sorted({grid_step_ms(size_ms) for size_ms in sizes})

@@ -17,6 +17,7 @@ from pipeline.core.formula import (
     OfTerm,
     TermPart,
 )
+from pipeline.core.grid import one_period_before
 from pipeline.core.partial import Partial
 from pipeline.core.plan import MICROS, Metric, Plan
 from pipeline.core.windows import Window
@@ -55,7 +56,12 @@ class _Whole:
         earliest_ms = self.partial.earliest_ms
         if earliest_ms is not None and self.since_ms:
             earliest_ms = max(earliest_ms, self.since_ms[term])
-        return coverage(self.plan.terms[term].windows, self.tick_ms, earliest_ms)
+        of = self.plan.terms[term]
+        covered = coverage(of.windows, self.tick_ms, earliest_ms)
+        if of.period_ms is None:
+            return covered
+        before_ms = one_period_before(of.period_ms, self.tick_ms)
+        return min(covered, coverage(of.windows, before_ms, earliest_ms))
 
 
 def compose(

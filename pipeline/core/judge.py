@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.core.compose import Reading
+from pipeline.core.grid import grid_step_ms, one_period_before
 from pipeline.core.plan import Better, Fixed, Guard, Plan, Previous
-from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 
 class State(StrEnum):
@@ -69,7 +69,7 @@ class History:
 
     def keep(self, metric: int, baseline: Previous, tick_ms: int, reading: Reading) -> None:
         """Remember a reading if a later tick will ask for it, and forget what none can."""
-        step = baseline_step_ms(baseline.period_ms)
+        step = grid_step_ms(baseline.period_ms)
         kept = self.readings.setdefault(metric, {})
         if tick_ms % step == 0:
             kept[tick_ms] = Published(reading.value, reading.coverage)
@@ -95,25 +95,9 @@ class History:
                 self.readings.setdefault(number, {})[tick_ms] = Published(value, coverage)
 
 
-# A hundredth of the period keeps the history of a guardrail to a hundred readings or so.
-BASELINE_STEPS_MS: Final = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS)
-BASELINE_PARTS: Final = 100
-
-
-def baseline_step_ms(period_ms: int) -> int:
-    """The step at which the readings that a baseline looks back on are kept.
-
-    >>> baseline_step_ms(7 * DAY_MS) // HOUR_MS
-    1
-    """
-    fitting = [step for step in BASELINE_STEPS_MS if step * BASELINE_PARTS <= period_ms]
-    return fitting[-1] if fitting else BASELINE_STEPS_MS[0]
-
-
 def looks_back_to(baseline: Previous, tick_ms: int) -> int:
     """The tick whose reading is the baseline at `tick_ms`."""
-    step = baseline_step_ms(baseline.period_ms)
-    return (tick_ms - baseline.period_ms) // step * step
+    return one_period_before(baseline.period_ms, tick_ms)
 
 
 def judge(

@@ -214,9 +214,9 @@ class _Since:
 
     def terms(self) -> tuple[int, ...]:
         return tuple(
-            self._memory_ms(term.memory, 0, term.windows[0])
-            if term.memory is not None
-            else self._set_ms(term.set)
+            self._set_ms(term.set)
+            if term.memory is None
+            else self._memory_ms(term.memory, 0, None if term.set is not None else term.windows[0])
             for term in self._plan.terms
         )
 
@@ -228,6 +228,8 @@ class _Since:
         held = self._known.held.get(memory.identity)
         if held is None:
             return ALWAYS
+        if memory.kind is MemoryKind.GROWTH:
+            return max(self._grown_ms(number), *(grant.since_ms for grant in held.grants))
         reach_ms = 0 if window is None else window.reach_ms
         enough = [grant for grant in held.grants if grant.k >= k and grant.reach_ms >= reach_ms]
         return min(grant.since_ms for grant in enough)
@@ -240,6 +242,11 @@ class _Since:
             for roll_up in each.roll_ups
             if roll_up.tally == tally
         )
+
+    def _grown_ms(self, growth: int) -> int:
+        """Who was a member is known as far back as who is."""
+        sets = enumerate(self._plan.sets)
+        return max(self._set_ms(number) for number, each in sets if growth in each.growth)
 
     def _since_of_set(self, number: int | None) -> int:
         assert number is not None

@@ -123,6 +123,7 @@ class MemoryKind(StrEnum):
     TALLY = "tally"
     ACTIVE_UNITS = "active_units"
     FIRST_SEEN = "first_seen"
+    GROWTH = "growth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class Memory:
     | tally | None: fed by a roll-up | — | None | — |
     | active_units | yes | — | the calendar whose units it keeps | — |
     | first_seen | yes | — | None | — |
+    | growth | None: fed by a set | — | the period, trailing | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -262,6 +264,7 @@ class EntitySet:
     when: Condition
     roll_ups: tuple[RollUp, ...]
     windows: tuple[Window, ...]  # its own and those of the sets it counts, for coverage
+    growth: tuple[int, ...] = ()  # memories that take in who its members are
     identity: str = ""  # of its condition, and of all that this looks at
 
 
@@ -274,13 +277,19 @@ class TermKind(StrEnum):
     PANES = "panes"  # n events and their sum
     DISTINCT = "distinct"  # n entities seen in the window
     SIZE = "size"  # n members of a set
+    NEW = "new"  # n members that never were one at any tick a period ago or before
+    RETAINED = "retained"  # n members that were one a period ago
+    RESURRECTED = "resurrected"  # n members that were one before, but not a period ago
+    CHURNED = "churned"  # n members of a period ago that are none now
+    SIZE_BEFORE = "size_before"  # n members of a period ago
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A number that every shard of a level can give its part of.
 
-    `memory` for panes and distinct, `set` for size.
+    `memory` for panes and distinct, `set` for size, both for growth: all kinds that have a
+    `period_ms`.
     """
 
     kind: TermKind
@@ -288,6 +297,7 @@ class Term:
     memory: int | None
     set: int | None
     windows: tuple[Window, ...]  # one, or those of the set
+    period_ms: int | None = None  # the windows are looked at one period ago, too
 
 
 class Role(StrEnum):

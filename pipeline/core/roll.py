@@ -24,6 +24,7 @@ from pipeline.core.match import Rows
 from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
 from pipeline.core.memories.first_seen import FirstSeen
+from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, resized
@@ -165,6 +166,7 @@ class Shard:
         changes: dict[int, Changes] = {}
         for number, each in self._sets:
             changes |= self._roll_up(number, each, members[number])
+            self._note_growth(each, members[number], tick_ms)
         partial = self._partial(tick_ms, members)
         for table in self.tables.values():
             table.clear(tick_ms)
@@ -193,6 +195,9 @@ class Shard:
             return int(np.count_nonzero(members[term.set])), 0, None
         assert term.memory is not None
         memory = self._at(term.memory, tick_ms)
+        if isinstance(memory, Growth):
+            assert term.set is not None
+            return _grown(term.kind, memory, members[term.set]), 0, None
         if isinstance(memory, Panes):
             return memory.count, memory.micros, None
         assert isinstance(memory, LastSeen)
@@ -284,6 +289,12 @@ class Shard:
                 changes[roll_up.tally] = Changes(np.concatenate([lost, gained]), deltas)
                 table.counted[number, place] = now
         return changes
+
+    def _note_growth(self, each: plans.EntitySet, members: Flags, tick_ms: int) -> None:
+        for number in each.growth:
+            growth = self._memory(number)
+            assert isinstance(growth, Growth)
+            growth.take_in(members, tick_ms)
 
     # ── saving ───────────────────────────────────────────────────────────────────────────────────
 
@@ -384,6 +395,19 @@ def column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any
     if memory.kind in (plans.MemoryKind.TOP_K, plans.MemoryKind.ATTRIBUTE):
         return rows.columns[feed.others.index(memory.column)]
     return rows.columns[len(feed.others) + feed.values.index(memory.column)]
+
+
+def _grown(kind: plans.TermKind, growth: Growth, members: Flags) -> int:
+    """How many of the members, or of those a period ago, a term of growth is about."""
+    before = growth.lagged
+    asked = {
+        plans.TermKind.NEW: members & ~growth.ever,
+        plans.TermKind.RETAINED: members & before,
+        plans.TermKind.RESURRECTED: members & growth.ever & ~before,
+        plans.TermKind.CHURNED: before & ~members,
+        plans.TermKind.SIZE_BEFORE: before,
+    }
+    return int(np.count_nonzero(asked[kind]))
 
 
 def _habit(memory: ActiveUnits, condition: plans.AtLeast) -> Flags:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.core.clock import HOLDS_NOBODY_BACK, with_baselines
+from pipeline.core.clock import HOLDS_NOBODY_BACK, growth_steps_ms, with_baselines
 from pipeline.core.decode import LONG_AGO, Decoder, PartitionState
 from pipeline.core.deployment import Deployment
+from pipeline.core.grid import grid
 from pipeline.core.judge import History
 from pipeline.core.match import Matcher
 from pipeline.core.partial import Partial, merge
@@ -42,6 +43,9 @@ class LocalEngine:
         ]
         self._history = History()
         self._waiting = 0
+        self._grid_ms = growth_steps_ms(plan)
+        self._first_ms: int | None = None  # when anything became visible first
+        self._evaluated_ms = LONG_AGO
 
     def feed(self, records: Records) -> None:
         """Take in records of one partition, in their order."""
@@ -52,6 +56,9 @@ class LocalEngine:
         self.counts.add(decoded.counts)
         contributions = self._matcher.match(decoded.batch)
         self.counts.add(contributions.counts)
+        if contributions.visible_ms is not None:
+            first_ms = contributions.visible_ms[0]
+            self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
         for (level, shard), rows in contributions.rows.items():
             self._levels[level][shard].queue(rows, contributions.visible_ms)
             self._waiting += sum(map(len, rows.values()))
@@ -92,6 +99,24 @@ class LocalEngine:
 
     def evaluate(self, at_ms: int) -> Tick:
         """Make the tick of a moment later than the last one, from what has been fed so far."""
+        self.pass_grid(at_ms - 1)
+        return self._evaluate(at_ms)
+
+    def pass_grid(self, until_ms: int) -> None:
+        """Make the ticks up to a moment that growth must not pass over."""
+        if self._grid_ms and self._first_ms is not None:
+            after_ms = max(self._first_ms, self._evaluated_ms)
+            for at_ms in grid(self._grid_ms, after_ms, until_ms):
+                self._evaluate(at_ms)
+
+    def grid_after(self, after_ms: int) -> int:
+        """The next tick that growth must not pass over, later than a moment."""
+        return min(
+            (after_ms // step * step + step for step in self._grid_ms), default=HOLDS_NOBODY_BACK
+        )
+
+    def _evaluate(self, at_ms: int) -> Tick:
+        self._evaluated_ms = at_ms
         parts: list[Partial] = []
         for level in self._levels:
             for shard in level:
@@ -143,4 +168,5 @@ def replay(
             if at in asked:
                 yield made
         if waiting:
-            engine.settle(waiting[-1])
+            engine.pass_grid(min(reached, waiting[-1] - 1))
+            engine.settle(min(waiting[-1], engine.grid_after(reached)))

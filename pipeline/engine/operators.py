@@ -16,7 +16,7 @@ from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
-from pipeline.core.clock import Clock, baselines
+from pipeline.core.clock import Clock, look_backs
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.deployment import Deployment
 from pipeline.core.fence import Fence
@@ -82,7 +82,7 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         self._clock = Clock(
             steps.slots,
             steps.deployment.tick_ms,
-            baselines(steps.plan),
+            look_backs(steps.plan),
             steps.catch_up_ticks,
         )
         self._generation = steps.known.generation

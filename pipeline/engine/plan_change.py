@@ -53,10 +53,10 @@ def _made_of(plan: Plan, number: int) -> list[Event | EntitySet]:
     sets: dict[int, None] = {}
     for term in sorted(terms_of(plan, number)):
         memory, of_set = plan.terms[term].memory, plan.terms[term].set
-        if memory is not None:
-            _look_at_memory(plan, memory, events, sets)
-        elif of_set is not None:
+        if of_set is not None:
             _look_at_set(plan, of_set, events, sets)
+        elif memory is not None:
+            _look_at_memory(plan, memory, events, sets)
     lower_first = sorted(sets, key=lambda each: plan.sets[each].level)
     return [*(plan.events[each] for each in events), *(plan.sets[each] for each in lower_first)]
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.spec import habits
+from pipeline.spec import growth, habits
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.parts import part_of_event, part_of_set
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pipeline.spec.parts import Home
 
 IN_SETS: Final = ("count", "sum", "distinct", *habits.FORMS)
-IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size")
+IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size", *growth.FORMS)
+OF_SETS: Final = ("size", *growth.FORMS)
 _OPTIONS: Final = ("where", "window", "other_than")
+_OPTIONS_OF: Final = {**habits.OPTIONS, **dict.fromkeys(growth.FORMS, ("period",))}
 _FORMS: Final = {
     "count": "count(event)",
     "sum": "sum(event.value)",
@@ -28,6 +30,7 @@ _FORMS: Final = {
     "distinct": "distinct(event.entity)",
     "size": "size(set)",
     **habits.FORMS,
+    **growth.FORMS,
 }
 _SYNONYMS: Final = {
     "average": "mean", "avg": "mean", "total": "sum", "unique": "distinct", "len": "size",
@@ -41,7 +44,7 @@ class Aggregate:
 
     `subject` is an event, or a set where `is_of_set`. `part` is the value of a sum or mean, the
     entity of a distinct, the attribute of a roll-up; else None. `window` is None for sets and
-    habits.
+    habits, `period_ms` is that of a set's growth.
     """
 
     node: ast.Call
@@ -53,6 +56,7 @@ class Aggregate:
     window: Window | None = None
     other_than: str | None = None
     habit: habits.Habit | None = None
+    period_ms: int | None = None
 
 
 def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
@@ -65,7 +69,7 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
     function = _function(home, node)
     argument = _argument(home, node, function)
     subject = (place_of(argument) or ("",))[0]
-    options = _options(home, node, habits.OPTIONS.get(function, _OPTIONS))
+    options = _options(home, node, _OPTIONS_OF.get(function, _OPTIONS))
     section = home.names.section_of(subject)
     with home.code.pointing_at(argument):
         if section == "events":
@@ -73,11 +77,12 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         elif section == "sets":
             part = part_of_set(home, function, argument)
         else:
-            wanted = ("sets",) if function == "size" else ("events",)
+            wanted = ("sets",) if function in OF_SETS else ("events",)
             raise home.names.unknown(subject, *wanted, *_also(home, function))
     if section == "sets":
+        period_ms = _period_ms(home, node, options.pop("period", None))
         _refuse_options(home, options, function, subject)
-        return Aggregate(node, function, subject, is_of_set=True, part=part)
+        return Aggregate(node, function, subject, is_of_set=True, part=part, period_ms=period_ms)
     where = options["where"].value if "where" in options else None
     if function in habits.FORMS:
         habit = habits.read_habit(home.code, home.names, node, function, options)
@@ -92,6 +97,15 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         window=_window(home, node, options.get("window")),
         other_than=_other_than(home, function, part, options.get("other_than")),
     )
+
+
+def _period_ms(home: Home, node: ast.Call, option: ast.keyword | None) -> int | None:
+    """The period of a set's growth, None where it is left to the set."""
+    given = [*node.args[1:], *([] if option is None else [option.value])]
+    if len(given) > 1:
+        message = "the period stands here a second time"
+        raise home.code.refusal(given[1], "bad-aggregate", message, "Keep one.")
+    return growth.period_ms_of(home.code, given[0]) if given else None
 
 
 def _also(home: Home, function: str) -> tuple[str, ...]:
@@ -116,10 +130,10 @@ def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
     if not node.args:
         message = f"`{function}` says nothing of what to look at"
         raise home.code.refusal(node, "bad-aggregate", message, f"Write `{form}`.")
-    if len(node.args) > 1:
-        instead = form if function in habits.FORMS else f'{form[:-1]}, where=…, window="…")'
+    if len(node.args) > (2 if function in growth.FORMS else 1):
+        instead = form if function in _OPTIONS_OF else f'{form[:-1]}, where=…, window="…")'
         raise home.code.refusal(
-            node.args[1],
+            node.args[-1],
             "bad-aggregate",
             f"`{function}` takes one thing; all else needs its name",
             f"Write `{instead}`.",

@@ -79,7 +79,7 @@ def _compiled(
         events,
         tables.memories.feeds(),
         tables.memories.memories(),
-        compiled_sets,
+        sets.with_growth(compiled_sets),
         tuple(metrics.terms),
         compiled_metrics,
         max((one.level + 1 for one in compiled_sets), default=1),

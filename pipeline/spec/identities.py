@@ -71,6 +71,9 @@ class _Identities:
             for number, each in enumerate(plan.sets)
             for roll_up in each.roll_ups
         }
+        self._grown = {
+            growth: number for number, each in enumerate(plan.sets) for growth in each.growth
+        }
         self.memory: Callable[[int], str] = cache(self._memory)
         self.set: Callable[[int], str] = cache(self._set)
 
@@ -104,6 +107,8 @@ class _Identities:
     def _memory(self, number: int) -> str:
         memory = self._plan.memories[number]
         table = (memory.kind.value, memory.level, memory.entity)
+        if memory.kind is MemoryKind.GROWTH:
+            return _digest(*table, self.set(self._grown[number]), _window(memory.window))
         if memory.feed is None:
             counted, attribute = self._rolled_up[number]
             return _digest(*table, self.set(counted), self.memory(attribute))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.core.plan import TermKind
 from pipeline.spec.allowances import apply_allowances
 from pipeline.spec.lint_dates import lint_dates
 from pipeline.spec.lint_noise import lint_noise
@@ -46,7 +45,7 @@ def _unused_events(plan: Plan, findings: Findings) -> None:
 
 
 def _unused_sets(plan: Plan, findings: Findings) -> None:
-    sizes = {term.set for term in plan.terms if term.kind is TermKind.SIZE}
+    sizes = {term.set for term in plan.terms if term.set is not None}
     for at, one in enumerate(plan.sets):
         if at not in sizes and not one.roll_ups:
             message = f"nothing counts the set `{one.name}`"

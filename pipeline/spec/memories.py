@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import Feed, Memory, MemoryKind
-from pipeline.core.windows import Calendar, Unit, Units, Window
+from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
 
@@ -110,6 +110,12 @@ class Memories:
         """How many members of a set name each entity; `counted` is `set.attribute`."""
         key = f"{level}/{entity}/{MemoryKind.TALLY}<-{counted}"
         return self._keep(_DraftMemory(key, MemoryKind.TALLY, level, entity, None, None, None))
+
+    def growth(self, level: int, entity: str, of: str, period_ms: int) -> int:
+        """Who is a member of a set, and was one a period ago or before. Never forgets."""
+        key = f"{level}/{entity}/{MemoryKind.GROWTH}<-{of} @{duration(period_ms)}"
+        period = Trailing(period_ms)
+        return self._keep(_DraftMemory(key, MemoryKind.GROWTH, level, entity, None, None, period))
 
     def retentions_ms(self, events: int) -> list[int | None]:
         """How far back the memories fed by each event look; None where one never forgets."""

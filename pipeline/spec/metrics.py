@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline.core import plan
@@ -16,7 +16,7 @@ from pipeline.core.formula import (
     TermPart,
 )
 from pipeline.core.plan import Term, TermKind
-from pipeline.spec import written
+from pipeline.spec import growth, written
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
 from pipeline.spec.order import ordered
@@ -154,6 +154,8 @@ class Metrics:
             at = self.sets.index(name)
             windows = self.sets.windows[name]
             term = Term(TermKind.SIZE, self.sets.levels[name], None, at, windows)
+            if aggregate.function in growth.FORMS:
+                return self._growth(aggregate, term)
             return self._counted(term, TermPart.COUNT)
         assert aggregate.window is not None
         memories, window = self.tables.memories, aggregate.window
@@ -166,8 +168,16 @@ class Metrics:
         part = _PARTS.get(aggregate.function, TermPart.COUNT)
         return self._counted(Term(kind, 0, memory, None, (window,)), part)
 
+    def _growth(self, aggregate: Aggregate, size: Term) -> Formula:
+        period_ms = aggregate.period_ms or growth.default_period_ms(size.windows)
+        of = replace(size, memory=self.sets.growth(aggregate.subject, period_ms))
+        return growth.grown(aggregate.function, of, period_ms, self._number)
+
+    def _number(self, term: Term) -> int:
+        return self.terms.setdefault(term, len(self.terms))
+
     def _counted(self, term: Term, part: TermPart) -> OfTerm:
-        return OfTerm(self.terms.setdefault(term, len(self.terms)), part)
+        return OfTerm(self._number(term), part)
 
     def _edges(self, source: MetricSource) -> tuple[plan.Edge, ...]:
         return tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.spec import growth
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.problem import Refusal, a, suggestion
@@ -47,7 +48,7 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
     home.names.event(event)
     if home.entity is not None:
         home.names.check_carries(event, home.entity)
-    if function == "size":
+    if function == "size" or function in growth.FORMS:
         raise home.names.unknown(event, "sets")
     with home.code.pointing_at(argument, last=True):
         if function in ("sum", "mean", "distinct"):
@@ -67,7 +68,7 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
     name, *rest = place_of(argument) or ()
     source = home.names.set(name)
     if home.entity is None:
-        if function != "size" or rest:
+        if rest or (function != "size" and function not in growth.FORMS):
             advice = f"Write `size({name})` for how many members it has."
             raise Refusal("bad-aggregate", f"`{name}` is a set, which has a size only", advice)
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,7 @@ from pipeline.spec.thresholds import check_number, check_open, compared, least_o
 from pipeline.spec.written import read_with_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from pipeline.core.windows import Window
@@ -68,6 +69,7 @@ class Sets:
     levels: dict[str, int] = field(default_factory=dict)
     windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
     roll_ups: dict[str, dict[RollUp, None]] = field(default_factory=dict)
+    grown: dict[str, dict[int, None]] = field(default_factory=dict)
     order: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,17 @@ class Sets:
         if name not in self.levels:
             raise Broken
         return self.order[name]
+
+    def growth(self, name: str, period_ms: int) -> int:
+        """The memory of how a set grows, which it then feeds."""
+        entity = self.tables.names.set(name).of
+        memory = self.tables.memories.growth(self.levels[name], entity, name, period_ms)
+        self.grown.setdefault(name, {})[memory] = None
+        return memory
+
+    def with_growth(self, compiled: Iterable[EntitySet]) -> tuple[EntitySet, ...]:
+        """The sets again, once metrics have asked for their growth."""
+        return tuple(replace(one, growth=tuple(self.grown.get(one.name, ()))) for one in compiled)
 
     def _aggregates(self, name: str) -> list[Aggregate]:
         return list(self.written[name].calls.values())

@@ -11,6 +11,7 @@ from pipeline.core.clock import (
 )
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.formula import Constant
+from pipeline.core.grid import LookBack, grid_step_ms, multiples
 from pipeline.core.judge import looks_back_to
 from pipeline.core.plan import Fixed, Previous
 from pipeline.core.windows import HOUR_MS, MINUTE_MS
@@ -25,7 +26,13 @@ START_MS = 1_000 * HOUR_MS
 
 def clock(slots=1, baselines=(), tick_ms=TICK_MS):
     """A clock of ten seconds, or of another tick."""
-    return Clock(slots, tick_ms, baselines)
+    looks = [
+        each
+        if isinstance(each, LookBack)
+        else LookBack(grid_step_ms(each.period_ms), each.period_ms)
+        for each in baselines
+    ]
+    return Clock(slots, tick_ms, looks)
 
 
 def at(ticks):
@@ -199,6 +206,16 @@ def test_ticks_find_the_ticks_that_their_baselines_look_back_on(moves, baselines
         published = [tick for tick in due if tick % tick_ms == 0] if present else [newest]
         wanted = {looks_back_to(baseline, tick) for tick in published for baseline in baselines}
         assert {tick for tick in wanted if tick >= first} <= made
+
+
+@given(MOVES, BASELINES, GRIDS_MS)
+def test_a_grid_without_end_is_never_passed_over(moves, baselines, tick_ms):
+    """Growth has every tick of its grid, in however large steps the clock goes on."""
+    always = LookBack(HOUR_MS, None)
+    ticking = clock(3, [*baselines, always], tick_ms)
+    due = [tick for _, found in moved(ticking, moves, {}) for tick in found]
+    if due:
+        assert {*multiples(HOUR_MS, due[0], due[-1])} <= {*due}
 
 
 @given(MOVES, st.integers(0, 30), BASELINES)

@@ -10,7 +10,7 @@ from pipeline.core.judge import (
     History,
     Published,
     State,
-    baseline_step_ms,
+    grid_step_ms,
     judge,
     looks_back_to,
 )
@@ -192,14 +192,14 @@ def test_a_guard_without_a_baseline_and_without_bounds_is_our_own_mistake():
 )
 def test_the_step_of_a_baseline_is_the_longest_of_no_more_than_a_hundredth(period_ms, expected_ms):
     """Steps change exactly where a hundredth of the period reaches them."""
-    assert expected_ms == baseline_step_ms(period_ms)
+    assert expected_ms == grid_step_ms(period_ms)
 
 
 @given(st.integers(1, 400 * 1_440), st.integers(0, 5_000_000_000_000))
 def test_a_baseline_looks_back_to_the_last_step_at_or_before_a_period_ago(minutes, tick_ms):
     """The greatest multiple of the step at or before T - P."""
     baseline = Previous(minutes * MINUTE_MS)
-    step, found = baseline_step_ms(baseline.period_ms), looks_back_to(baseline, tick_ms)
+    step, found = grid_step_ms(baseline.period_ms), looks_back_to(baseline, tick_ms)
     assert found % step == 0
     assert found <= tick_ms - baseline.period_ms < found + step
 
@@ -227,8 +227,8 @@ def test_a_guardrail_is_held_against_its_own_past_as_it_was_published(steps, per
         published[tick] = value
         kept = history.readings[1]
         assert all(at >= looks_back_to(baseline, tick) for at in kept)
-        assert all(at % baseline_step_ms(period_ms) == 0 for at in kept)
-    assert len(history.readings.get(1, {})) <= period_ms // baseline_step_ms(period_ms) + 2
+        assert all(at % grid_step_ms(period_ms) == 0 for at in kept)
+    assert len(history.readings.get(1, {})) <= period_ms // grid_step_ms(period_ms) + 2
     assert 0 not in history.readings
 
 

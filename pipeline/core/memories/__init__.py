@@ -9,6 +9,7 @@ from pipeline.core import plan
 from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
 from pipeline.core.memories.first_seen import FirstSeen
+from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
@@ -31,6 +32,7 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),
     plan.MemoryKind.ACTIVE_UNITS: lambda memory, _: _active_units(memory),
     plan.MemoryKind.FIRST_SEEN: lambda _memory, _window: FirstSeen(),
+    plan.MemoryKind.GROWTH: lambda _, window: _growth(window),
 }
 
 
@@ -43,6 +45,11 @@ def make(memory: plan.Memory) -> Memory:
         return Periods(window, lambda: maker(memory, None))
     assert not isinstance(window, Units)
     return maker(memory, window)
+
+
+def _growth(period: Trailing | None) -> Growth:
+    assert period is not None
+    return Growth(period.size_ms)
 
 
 def _active_units(memory: plan.Memory) -> ActiveUnits:

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pipeline.core import memories, plan
+from pipeline.core.grid import one_period_before
 from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.memories.periods import Periods
@@ -273,6 +274,18 @@ def first_seen_naive(_, events, _window, _tick_ms):
     return min((event.time_ms for event in events), default=NOT_YET)
 
 
+def growth(_, memory, _window, _tick_ms):
+    """Who is a member now, was one a period ago, and at any time before that."""
+    return np.array([memory.current, memory.lagged, memory.ever]).T.tolist()
+
+
+def growth_naive(_, events, window, tick_ms):
+    """The same by walking through the changes."""
+    before_ms = one_period_before(window.size_ms, tick_ms)
+    passed = [event for event in events if event.time_ms <= before_ms]
+    return [len(events) % 2 == 1, len(passed) % 2 == 1, bool(passed)]
+
+
 def few_units(_, memory, window, _tick_ms):
     """How many units of a long time were active, up to five."""
     return np.array([memory.at_least(window.of, least) for least in range(1, 6)]).T.tolist()
@@ -356,6 +369,8 @@ def each_kind():
         "for ever",
         Subject(MemoryKind.FIRST_SEEN, (), None, first_seen, first_seen_naive, forgets=False),
     )
+    week = (Trailing(7 * DAY_MS),)
+    yield "7d", Subject(MemoryKind.GROWTH, week, None, growth, growth_naive, forgets=False)
     deltas = st.sampled_from([1, 1, 1, -1])
     yield (
         "for ever",
