@@ -203,7 +203,9 @@ RecordName = Annotated[str, checked(_record_name_of)]
 UnitText = Annotated[str, checked(_unit_of)]
 ZoneName = Annotated[str, checked(spans.zone_of)]
 Duration = Annotated[str, checked(spans.duration_ms)]
-Percentage = Annotated[str, checked(spans.share_of)]
+Percentage = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=str), checked(spans.share_of)
+]
 Baseline = Annotated[str, checked(spans.baseline_of)]
 WindowText = Annotated[str, checked(lambda text: spans.window_of(text, _ANYWHERE))]
 ExpressionText = Annotated[

@@ -120,10 +120,14 @@ def share_of(text: str) -> float:
         Refusal: for anything but a percentage.
     """
     if not _SHARE.fullmatch(text):
+        meant = ""
+        if _NUMBER.fullmatch(text):
+            share = float(text) * 100 if float(text) < 1 else float(text)
+            meant = f"Did you mean `{share:g}%`? "
         raise Refusal(
             "bad-percentage",
             f"`{text}` is no percentage",
-            "Write how far the value may be from its baseline: `3%`, `0.5%`.",
+            f"{meant}Write how far the value may be from its baseline: `3%`, `0.5%`.",
         )
     return float(Decimal(text.removesuffix("%")) / 100)
 

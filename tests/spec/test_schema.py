@@ -97,11 +97,11 @@ metrics:
         ("unknown-key", 9),
         ("wrong-kind", 10),
         ("unknown-function", 12),
-        ("wrong-kind", 12),
+        ("bad-percentage", 12),
         ("missing-key", 12),
         ("missing-key", 12),
         ("missing-key", 12),
-        ("wrong-kind", 12),
+        ("bad-percentage", 12),
         ("unknown-choice", 13),
     ]
 
