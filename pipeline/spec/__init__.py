@@ -3,6 +3,7 @@
 from pipeline.spec.problem import Problem, Severity
 from pipeline.spec.published import json_schema
 from pipeline.spec.read import Result, read_definition, read_definitions, read_text
+from pipeline.spec.reference_page import reference_page
 
 __all__ = [
     "Problem",
@@ -12,4 +13,5 @@ __all__ = [
     "read_definition",
     "read_definitions",
     "read_text",
+    "reference_page",
 ]

@@ -68,6 +68,7 @@ _ERRORS: Final = [
     "bad-aggregate",
     "bad-comparison",
     "bad-threshold",
+    "bad-habit",
     "fixed-comparison",
     "window-missing",
     "window-unused",

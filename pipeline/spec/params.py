@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Words that mean something else where a number might stand: columns of streams, and units.
 _TAKEN: Final = (
     "length", "count", "is_first", "ended", "matched", "decided", "elapsed", "steps",
-    "day", "week", "month",
+    "day", "week", "month", "zero_fill", "since_first",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.spec import json_schema
+from pipeline.spec import json_schema, reference_page
 from pipeline.spec.described import field_of, keys_at
 from pipeline.spec.schema import Definition
 
@@ -20,6 +20,18 @@ def models(schema):
 def test_published_schema_is_fresh():
     """`definitions/schema.json` is what the models say; write it anew with `northstar schema`."""
     assert PUBLISHED.read_text() == json_schema()
+
+
+def test_published_page_is_fresh():
+    """`definitions/REFERENCE.md` too; write it anew with `northstar schema --format markdown`."""
+    assert (PUBLISHED.parent / "REFERENCE.md").read_text() == reference_page()
+
+
+def test_page_has_every_key():
+    """Nothing that the JSON Schema knows is left out."""
+    schema = json.loads(json_schema())
+    keys = [key for model in models(schema) for key in model["properties"]]
+    assert [key for key in keys if f"| `{key}` |" not in reference_page()] == []
 
 
 def test_schema_knows_every_key():
@@ -97,7 +109,7 @@ metrics:
         ("unknown-key", 9),
         ("wrong-kind", 10),
         ("unknown-function", 12),
-        ("bad-percentage", 12),
+        ("wrong-kind", 12),
         ("missing-key", 12),
         ("missing-key", 12),
         ("missing-key", 12),
