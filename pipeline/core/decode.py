@@ -25,7 +25,7 @@ from pipeline.core.event_batch import EventBatch, joined
 from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
-from pipeline.core.plan import Plan, Value
+from pipeline.core.plan import Plan, TimeUnit, Value
 from pipeline.core.record_shape import Fields, Ill, Row, Unreadable, Use, fits
 from pipeline.core.records import Counts, Filtered, Reason, Records, Rejected
 from pipeline.core.snapshot import Arrays
@@ -41,6 +41,7 @@ from pipeline.core.wanted import (
     shape_of,
     time_place,
 )
+from pipeline.core.windows import SECOND_MS
 
 # Beyond it a double no longer holds the six decimals that sums are kept to.
 VALUE_MAX: Final = 9_007_199_254.0
@@ -237,7 +238,9 @@ class Decoder:
             for value in event.values:
                 column = columns.of(value)
                 batch.values[index, value.name] = column
-                if value.kind is Kind.NUMBER:
+                if value.time_unit is not None:
+                    judged.refusals.add(Reason.FIELD_TYPE, bears & columns.is_no_time(value))
+                elif value.kind is Kind.NUMBER:
                     judged.refusals.add(Reason.OUT_OF_RANGE, bears & _outside(column, value))
             if event.where is not None:
                 for leaf in leaves(event.where):
@@ -324,10 +327,29 @@ class _Leaves:
         self._known = self.batch.columns
 
     def of(self, value: Value) -> NDArray[Any]:
+        if value.time_unit is not None:
+            return self._time(value)
         if isinstance(value.expression, At):
             return self.column(value.expression)
         column = numbers(value.expression, self)
         return np.broadcast_to(column, len(self.judged.names))
+
+    def _time(self, value: Value) -> NDArray[np.float64]:
+        """Seconds since 1970, NaN where there are none to be had."""
+        times = milliseconds(self._written(value), value.time_unit or TimeUnit.ISO)
+        return np.where(times == BAD, np.nan, times / SECOND_MS)
+
+    def is_no_time(self, value: Value) -> Flags:
+        """Where something is written that is no time."""
+        given = [written is not None for written in self._written(value)]
+        return np.asarray(np.isnan(self._time(value)) & np.array(given, np.bool_))
+
+    def _written(self, value: Value) -> list[Any]:
+        assert isinstance(value.expression, At)
+        leaf = value.expression
+        return self.decoder._fitting(  # noqa: SLF001
+            self.judged.fields, leaf.path, USE[leaf.kind]
+        )[0]
 
     def column(self, leaf: At | Named) -> NDArray[Any]:
         assert isinstance(leaf, At)

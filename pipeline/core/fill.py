@@ -10,25 +10,26 @@ Nothing that is stored is altered: arrays are added, and keys are put at the end
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import memories
+from pipeline.core import memories, plan as plans
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.fed import columns_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import Memory
 from pipeline.core.pending import Pending
 from pipeline.core.plan import Feed
-from pipeline.core.roll import column_of
 from pipeline.core.snapshot import Arrays
 from pipeline.core.stored_names import StoredNames
 from pipeline.core.table import Table
 
 _NO_ROWS = np.empty(0, np.int64)
+_NOT_COLUMNS = 3  # arrays of a queue before its columns: keys, times, when visible
 
 
 class Filling:
@@ -65,8 +66,8 @@ class Filling:
             made.resize(len(table.index))
         if self._settled_ms != LONG_AGO:
             made.expire(self._settled_ms)  # what no tick to come can see does not even enter
-        assert memory.feed is not None
-        self._readers[memory.feed].append(number)
+        for feed in memory.feeds:
+            self._readers[feed].append(number)
 
     def take_in(self, rows: Mapping[int, Rows]) -> None:
         """Take in rows of history, by feed."""
@@ -85,12 +86,12 @@ class Filling:
         feed = self._plan.feeds[number]
         places = _NO_ROWS if feed.entity is None else self._tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
-            column = column_of(feed, self._plan.memories[reader], rows)
-            self._memories[reader].apply(places, rows.times_ms, column)
+            for column in columns_of(self._plan, number, self._plan.memories[reader], rows):
+                self._memories[reader].apply(places, rows.times_ms, column)
 
     def _oldest_ms(self, number: int) -> int:
         """Before this, no tick to come sees an event of a feed; entities need no row for it."""
-        reaches = [self._plan.memories[reader].reach_ms for reader in self._readers[number]]
+        reaches = [_needed_ms(self._plan.memories[reader]) for reader in self._readers[number]]
         known = [reach_ms for reach_ms in reaches if reach_ms is not None]
         return LONG_AGO if len(known) < len(reaches) else self._settled_ms - max(known)
 
@@ -118,15 +119,21 @@ class Filling:
             if number in self._memories:
                 for name, array in self._memories[number].dump().items():
                     yield f"{names.memory(number)}/{name}", array
-        feeds = {self._feed(number).identity for number in chosen if number in self._memories}
+        mine = [number for number in chosen if number in self._memories]
+        feeds = {feed.identity for number in mine for feed in self._feeds_of(number)}
         for number, rows in self._pending.all():
             if self._plan.feeds[number].identity in feeds:
                 yield from _queue(number, rows, saved, names)
 
-    def _feed(self, memory: int) -> Feed:
-        number = self._plan.memories[memory].feed
-        assert number is not None
-        return self._plan.feeds[number]
+    def _feeds_of(self, memory: int) -> list[Feed]:
+        return [self._plan.feeds[number] for number in self._plan.memories[memory].feeds]
+
+
+def _needed_ms(memory: plans.Memory) -> int | None:
+    """How far back its events matter; None where the earliest of all may."""
+    if memory.stream is not None and (memory.stream.keeps_first or memory.stream.within_ms is None):
+        return None
+    return memory.retention_ms
 
 
 def _queue(
@@ -134,20 +141,25 @@ def _queue(
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """The queue of a feed; of one that is there only the columns that it lacks, in its order.
 
-    Of rows alike but for their columns any may stand for any: no memory reads more than one column.
+    Of rows alike in all that both have any may stand for any.
     """
     queued = names.rows_from_arrays(number, saved)
-    for name, array in names.rows_to_arrays(number, rows):
-        if queued is None:
-            yield name, array
-        elif name not in saved:
+    arrays = [*names.rows_to_arrays(number, rows)]
+    if queued is None:
+        yield from arrays
+        return
+    shared = [at for at, (name, _) in enumerate(arrays[_NOT_COLUMNS:]) if name in saved]
+    there, here = (_order(each, [each.columns[at] for at in shared]) for each in (queued, rows))
+    for name, array in arrays:
+        if name not in saved:
             column = np.empty_like(array)
-            column[_order(queued)] = array[_order(rows)]
+            column[there] = array[here]
             yield name, column
 
 
-def _order(rows: Rows) -> NDArray[np.int64]:
-    return np.lexsort((rows.times_ms, rows.visible_ms, *([rows.keys] if len(rows.keys) else [])))
+def _order(rows: Rows, columns: Sequence[NDArray[Any]] = ()) -> NDArray[np.int64]:
+    keys = [rows.keys] if len(rows.keys) else []
+    return np.lexsort((*columns, rows.times_ms, rows.visible_ms, *keys))
 
 
 def _alike(queued: Rows | None, waiting: Rows | None) -> bool:

@@ -230,7 +230,7 @@ class _Since:
             return ALWAYS
         if memory.kind is MemoryKind.GROWTH:
             return max(self._grown_ms(number), *(grant.since_ms for grant in held.grants))
-        reach_ms = 0 if window is None else window.reach_ms
+        reach_ms = 0 if window is None or memory.reach_ms is None else window.reach_ms
         enough = [grant for grant in held.grants if grant.k >= k and grant.reach_ms >= reach_ms]
         return min(grant.since_ms for grant in enough)
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.formula import Formula
+from pipeline.core.streams import OfItems, Stream
 from pipeline.core.windows import Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
@@ -73,6 +74,7 @@ class Value:
     expression: Expression  # over `At` leaves
     minimum: float
     maximum: float
+    time_unit: TimeUnit | None = None  # a time, read as seconds since 1970; no bounds apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class MemoryKind(StrEnum):
     ACTIVE_UNITS = "active_units"
     FIRST_SEEN = "first_seen"
     GROWTH = "growth"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ class Memory:
     | active_units | yes | — | the calendar whose units it keeps | — |
     | first_seen | yes | — | None | — |
     | growth | None: fed by a set | — | the period, trailing | — |
+    | stream | None: those of its parts | — | None | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -156,7 +160,22 @@ class Memory:
     window: Window | None
     k: int
     reach_ms: int | None
+    stream: Stream | None = None
     identity: str = ""  # of what it remembers: its saved state is found by it
+
+    @property
+    def feeds(self) -> tuple[int, ...]:
+        """The feeds that lead to it; a stream may have one for several of its parts."""
+        parts = () if self.stream is None else self.stream.parts
+        own = () if self.feed is None else (self.feed,)
+        return tuple(dict.fromkeys([*own, *(part.feed for part in parts)]))
+
+    @property
+    def retention_ms(self) -> int | None:
+        """How old an event may be and still matter to it; None where it never forgets."""
+        if self.reach_ms is None:
+            return None
+        return self.reach_ms + (0 if self.stream is None else self.stream.slack_ms)
 
 
 # ── sets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -179,9 +198,10 @@ class AtLeast:
     """A memory's quantity is at least `threshold`; every comparison of a set comes down to this.
 
     `threshold` is in events, others or members; in millionths for a ledger of a value.
-    `window` is None for attributes and tallies. `leave_out` is for `top_k`: the memory index of
-    an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks, whose
-    window has all units that the threshold may need; `since_first` stands in for the threshold.
+    `window` is None for attributes and tallies. `leave_out` is for different others: the memory
+    index of an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks,
+    whose window has all units that the threshold may need; `since_first` stands in for the
+    threshold. `items` is for streams.
     """
 
     memory: int
@@ -190,6 +210,7 @@ class AtLeast:
     leave_out: int | None = None
     grace: int | None = None
     since_first: SinceFirst | None = None
+    items: OfItems | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +303,16 @@ class TermKind(StrEnum):
     RESURRECTED = "resurrected"  # n members that were one before, but not a period ago
     CHURNED = "churned"  # n members of a period ago that are none now
     SIZE_BEFORE = "size_before"  # n members of a period ago
+    ITEMS = "items"  # n items of a stream and the sum of a column
+    ITEM_ENTITIES = "item_entities"  # n entities that have an item
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A number that every shard of a level can give its part of.
 
-    `memory` for panes and distinct, `set` for size, both for growth: all kinds that have a
-    `period_ms`.
+    `set` for size, `memory` for all others, both for growth: all kinds that have a `period_ms`.
+    `items` is for streams.
     """
 
     kind: TermKind
@@ -298,6 +321,7 @@ class Term:
     set: int | None
     windows: tuple[Window, ...]  # one, or those of the set
     period_ms: int | None = None  # the windows are looked at one period ago, too
+    items: OfItems | None = None
 
 
 class Role(StrEnum):

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import memories, plan as plans
+from pipeline.core import items, memories, plan as plans
+from pipeline.core.changes import Changes, TickChanges, all_of
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.fed import columns_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.known import Known
 from pipeline.core.match import Rows
@@ -30,6 +31,7 @@ from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, resized
 from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
 from pipeline.core.memories.value import Value
@@ -46,15 +48,6 @@ from pipeline.core.windows import Calendar, Units, Window
 _NO_ROWS: Final = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Members gained (+1) and lost (-1) by the entities that they name."""
-
-    keys: NDArray[np.uint64]
-    deltas: NDArray[np.int64]
-
-
-TickChanges = dict[int, Changes]  # of one tick, by tally
 Figures = tuple[int, int, Summary | None]  # of a term
 
 
@@ -92,8 +85,8 @@ class Shard:
             self._loose[number] = made
         else:
             self.tables.setdefault(memory.entity, Table()).memories[number] = made
-        if memory.feed is not None:
-            self._readers[memory.feed].append(number)
+        for feed in memory.feeds:
+            self._readers[feed].append(number)
 
     # ── taking in ────────────────────────────────────────────────────────────────────────────────
 
@@ -136,17 +129,16 @@ class Shard:
         return np.split(places, np.cumsum([len(rows) for _, rows in taken])[:-1])
 
     def _apply(self, number: int, rows: Rows, places: NDArray[np.int64]) -> None:
-        feed = self._plan.feeds[number]
         for reader in self._readers[number]:
-            column = column_of(feed, self._plan.memories[reader], rows)
-            self._memory(reader).apply(places, rows.times_ms, column)
+            for column in columns_of(self._plan, number, self._plan.memories[reader], rows):
+                self._memory(reader).apply(places, rows.times_ms, column)
 
     def _apply_changes(self, tick_ms: int) -> None:
         for tick in sorted(tick for tick in self._changes if tick <= tick_ms):
             for tally, changes in self._changes.pop(tick).items():
                 entity = self._plan.memories[tally].entity
                 assert entity is not None
-                whole = _all_of(changes)
+                whole = all_of(changes)
                 rows = self.tables[entity].rows_for(whole.keys)
                 self._memory(tally).apply(rows, rows, whole.deltas)
 
@@ -200,9 +192,20 @@ class Shard:
             return _grown(term.kind, memory, members[term.set]), 0, None
         if isinstance(memory, Panes):
             return memory.count, memory.micros, None
+        if isinstance(memory, OfStream):
+            return self._of_items(term, memory, tick_ms)
         assert isinstance(memory, LastSeen)
         seen = memory.at_least(_start(term.windows[0], tick_ms), 1)
         return int(np.count_nonzero(seen)), 0, None
+
+    def _of_items(self, term: plans.Term, memory: OfStream, tick_ms: int) -> Figures:
+        assert term.items is not None
+        chosen = items.chosen(
+            memory.items(tick_ms), term.items, term.windows[0], tick_ms, self._salt
+        )
+        if term.kind is plans.TermKind.ITEM_ENTITIES:
+            return items.entities(chosen, memory.rows), 0, None
+        return len(chosen), items.total(chosen, term.items.column), None
 
     def _at(self, number: int, tick_ms: int) -> Memory:
         """A memory, or the part of it that its calendar window looks at."""
@@ -225,7 +228,9 @@ class Shard:
         join = np.logical_and if isinstance(condition, plans.AllHeld) else np.logical_or
         return np.asarray(join.reduce(parts))
 
-    def _at_least(self, condition: plans.AtLeast, tick_ms: int) -> Flags:
+    def _at_least(  # noqa: PLR0911 - one for each kind of memory
+        self, condition: plans.AtLeast, tick_ms: int
+    ) -> Flags:
         memory, threshold = self._at(condition.memory, tick_ms), condition.threshold
         if isinstance(memory, ActiveUnits):
             return _habit(memory, condition)
@@ -237,6 +242,8 @@ class Shard:
         if isinstance(memory, Tally):
             return memory.at_least(threshold)
         assert condition.window is not None
+        if isinstance(memory, OfStream):
+            return self._items_at_least(condition, memory, tick_ms)
         start_ms = _start(condition.window, tick_ms)
         if isinstance(memory, TopK):
             return memory.at_least(start_ms, threshold, self._left_out(condition))
@@ -260,6 +267,14 @@ class Shard:
         periods = -((first.times - tick_ms) // asked.period_ms)
         thresholds = np.array(asked.thresholds, np.int64)
         return thresholds[np.clip(periods, 1, len(thresholds)) - 1]
+
+    def _items_at_least(self, condition: plans.AtLeast, memory: OfStream, tick_ms: int) -> Flags:
+        wanted, window = condition.items, condition.window
+        assert wanted is not None
+        assert window is not None
+        chosen = items.chosen(memory.items(tick_ms), wanted, window, tick_ms, self._salt)
+        left_out = self._left_out(condition)
+        return items.at_least(chosen, wanted, memory.rows, condition.threshold, left_out)
 
     def _left_out(self, condition: plans.AtLeast) -> NDArray[np.uint64] | None:
         if condition.leave_out is None:
@@ -319,7 +334,7 @@ class Shard:
         for feed, rows in self._pending.all():
             yield from self._names.rows_to_arrays(feed, rows)
         waiting = {
-            tick: {tally: _all_of(changes) for tally, changes in by_tally.items()}
+            tick: {tally: all_of(changes) for tally, changes in by_tally.items()}
             for tick, by_tally in self._changes.items()
         }
         yield from self._changes_to_arrays("changes", waiting)
@@ -388,15 +403,6 @@ class Shard:
         return by_tick
 
 
-def column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
-    """The column that a memory asks for; an other and a value may bear one name."""
-    if memory.column is None:
-        return None
-    if memory.kind in (plans.MemoryKind.TOP_K, plans.MemoryKind.ATTRIBUTE):
-        return rows.columns[feed.others.index(memory.column)]
-    return rows.columns[len(feed.others) + feed.values.index(memory.column)]
-
-
 def _grown(kind: plans.TermKind, growth: Growth, members: Flags) -> int:
     """How many of the members, or of those a period ago, a term of growth is about."""
     before = growth.lagged
@@ -420,18 +426,3 @@ def _habit(memory: ActiveUnits, condition: plans.AtLeast) -> Flags:
 def _start(window: Window, tick_ms: int) -> int:
     """From when on a memory is looked at; a calendar memory holds its period and nothing else."""
     return LONG_AGO if isinstance(window, Calendar) else window.span(tick_ms)[0]
-
-
-def _all_of(changes: list[Changes]) -> Changes:
-    return Changes(
-        np.concatenate([change.keys for change in changes]),
-        np.concatenate([change.deltas for change in changes]),
-    )
-
-
-def changes_by_shard(changes: Changes, shards: int) -> Iterator[tuple[int, Changes]]:
-    """Cut changes by the shard of the entity that gains or loses."""
-    shard = (changes.keys >> np.uint64(32)) % np.uint64(shards)
-    for number in np.unique(shard):
-        chosen = shard == number
-        yield int(number), Changes(changes.keys[chosen], changes.deltas[chosen])

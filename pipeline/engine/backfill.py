@@ -141,7 +141,7 @@ def fill(
     lacking = {
         number: after.memory_since_ms(memory)
         for number, memory in enumerate(plan.memories)
-        if memory.feed is not None and after.memory_since_ms(memory) != ALWAYS
+        if memory.feeds and after.memory_since_ms(memory) != ALWAYS
     }
     if not lacking:
         return None
@@ -201,14 +201,14 @@ def _reasons(past: _Past, lacking: Mapping[int, int], before: Known) -> Iterator
     unlike = {each for filling in past.fillings.values() for each in filling.unlike(before.held)}
     for number, since_ms in lacking.items():
         memory = past.plan.memories[number]
-        assert memory.feed is not None
+        feeds = {past.plan.feeds[feed].identity for feed in memory.feeds}
         step = f"{_ROLL}{memory.level}"
         shards = map(shard_key, range(past.deployment.shards))
         if not all((step, key) in past.fillings for key in shards):
             yield number, "no state was saved of its level yet"
         elif past.since_ms >= since_ms:
             yield number, "the log begins no earlier than what is known"
-        elif past.plan.feeds[memory.feed].identity in unlike:
+        elif feeds & unlike:
             yield number, "records that wait for their tick are read otherwise than they were"
 
 

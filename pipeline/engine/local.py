@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pipeline.core.changes import Changes, changes_by_shard
 from pipeline.core.clock import HOLDS_NOBODY_BACK, growth_steps_ms, with_baselines
 from pipeline.core.decode import LONG_AGO, Decoder, PartitionState
 from pipeline.core.deployment import Deployment
@@ -18,7 +19,7 @@ from pipeline.core.partial import Partial, merge
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
 from pipeline.core.records import Counts, Records
-from pipeline.core.roll import Changes, Shard, changes_by_shard
+from pipeline.core.roll import Shard
 from pipeline.engine.source import SlotReader
 
 # Rows of a replay wait for the next tick asked for, which may be weeks away: from here on they are

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.core.changes import TickChanges
 from pipeline.core.fence import Spans
 from pipeline.core.match import Rows
 from pipeline.core.partial import Partial
 from pipeline.core.pending import Span
-from pipeline.core.roll import TickChanges
 
 CLOCK_KEY = "clock"
 READINGS_KEY = "readings"

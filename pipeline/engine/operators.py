@@ -16,6 +16,7 @@ from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
+from pipeline.core.changes import TickChanges, changes_by_shard
 from pipeline.core.clock import Clock, look_backs
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.deployment import Deployment
@@ -25,7 +26,7 @@ from pipeline.core.known import Known
 from pipeline.core.partial import Partial, merge
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
-from pipeline.core.roll import Shard, TickChanges, changes_by_shard
+from pipeline.core.roll import Shard
 from pipeline.core.snapshot import pack, unpack
 from pipeline.engine.failpoints import Failpoint, Reach, nowhere
 from pipeline.engine.messages import (

@@ -73,8 +73,7 @@ def _look_at_set(plan: Plan, number: int, events: dict[int, None], sets: dict[in
 def _look_at_memory(
     plan: Plan, number: int, events: dict[int, None], sets: dict[int, None]
 ) -> None:
-    feed = plan.memories[number].feed
-    if feed is not None:
+    for feed in plan.memories[number].feeds:
         events[plan.feeds[feed].event] = None
     for below, attribute in _counted_in(plan, number):
         _look_at_memory(plan, attribute, events, sets)

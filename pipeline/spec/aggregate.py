@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.spec import growth, habits
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
-from pipeline.spec.parts import part_of_event, part_of_set
+from pipeline.spec.parts import part_of_event, part_of_set, part_of_stream
 from pipeline.spec.problem import Refusal, a, listed, nearest
 from pipeline.spec.spans import window_of
 from pipeline.spec.syntax import place_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 IN_SETS: Final = ("count", "sum", "distinct", *habits.FORMS)
 IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size", *growth.FORMS)
 OF_SETS: Final = ("size", *growth.FORMS)
+REACHED: Final = "reached"  # of streams, in metrics
 _OPTIONS: Final = ("where", "window", "other_than")
 _OPTIONS_OF: Final = {**habits.OPTIONS, **dict.fromkeys(growth.FORMS, ("period",))}
 _FORMS: Final = {
@@ -31,6 +32,7 @@ _FORMS: Final = {
     "size": "size(set)",
     **habits.FORMS,
     **growth.FORMS,
+    "reached": "reached(sequence, 2)",
 }
 _SYNONYMS: Final = {
     "average": "mean", "avg": "mean", "total": "sum", "unique": "distinct", "len": "size",
@@ -42,9 +44,10 @@ _SYNONYMS: Final = {
 class Aggregate:
     """One call, its names looked up.
 
-    `subject` is an event, or a set where `is_of_set`. `part` is the value of a sum or mean, the
-    entity of a distinct, the attribute of a roll-up; else None. `window` is None for sets and
-    habits, `period_ms` is that of a set's growth.
+    `subject` is an event, a set where `is_of_set`, or a stream where `is_of_stream`. `part` is the
+    value or column of a sum or mean, the entity of a distinct, the attribute of a roll-up; else
+    None. `window` is None for sets and habits, `period_ms` is that of a set's growth. `steps` is
+    for `reached`.
     """
 
     node: ast.Call
@@ -57,6 +60,8 @@ class Aggregate:
     other_than: str | None = None
     habit: habits.Habit | None = None
     period_ms: int | None = None
+    is_of_stream: bool = False
+    steps: int | None = None
 
 
 def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
@@ -76,6 +81,8 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
             part = part_of_event(home, function, argument)
         elif section == "sets":
             part = part_of_set(home, function, argument)
+        elif section == "streams":
+            part = part_of_stream(home, function, argument)
         else:
             wanted = ("sets",) if function in OF_SETS else ("events",)
             raise home.names.unknown(subject, *wanted, *_also(home, function))
@@ -96,6 +103,8 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         where=where,
         window=_window(home, node, options.get("window")),
         other_than=_other_than(home, function, part, options.get("other_than")),
+        is_of_stream=section == "streams",
+        steps=_steps(home, node) if function == REACHED else None,
     )
 
 
@@ -116,7 +125,7 @@ def _also(home: Home, function: str) -> tuple[str, ...]:
 def _function(home: Home, node: ast.Call) -> str:
     known = IN_METRICS if home.entity is None else IN_SETS
     name = node.func.id if isinstance(node.func, ast.Name) else home.code.written(node.func)
-    if name in known:
+    if name in known or (name == REACHED and home.entity is None):
         return name
     near = _SYNONYMS.get(name) or nearest(name, known)
     message = f"there is no function `{name}` in {'a metric' if home.entity is None else 'a set'}"
@@ -130,7 +139,7 @@ def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
     if not node.args:
         message = f"`{function}` says nothing of what to look at"
         raise home.code.refusal(node, "bad-aggregate", message, f"Write `{form}`.")
-    if len(node.args) > (2 if function in growth.FORMS else 1):
+    if len(node.args) > (2 if function in (*growth.FORMS, REACHED) else 1):
         instead = form if function in _OPTIONS_OF else f'{form[:-1]}, where=…, window="…")'
         raise home.code.refusal(
             node.args[-1],
@@ -139,11 +148,26 @@ def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
             f"Write `{instead}`.",
         )
     place = place_of(node.args[0])
-    if place is None or len(place) > 2:  # noqa: PLR2004 - event.part
+    longest = 3 if place and home.names.section_of(place[0]) == "streams" else 2
+    if place is None or len(place) > longest:  # stream.part.value, event.value
         message = f"`{function}` takes a name, not `{home.code.written(node.args[0])}`"
         advice = f"Write `{form}`; arithmetic belongs in the event's `values`."
         raise home.code.refusal(node.args[0], "bad-aggregate", message, advice)
     return node.args[0]
+
+
+def _steps(home: Home, node: ast.Call) -> int:
+    """How many steps a `reached` asks for."""
+    match node.args:
+        case [_, ast.Constant(value=int() as steps)] if not isinstance(steps, bool) and steps > 0:
+            of = home.names.stream((place_of(node.args[0]) or ("",))[0]).sequence or {}
+            if steps <= len(of):
+                return steps
+            message = f"there are {len(of)} steps, not {steps}"
+        case _:
+            message = "`reached` does not say how many steps"
+    advice = "Write the number of steps: `reached(checkout, 2)`."
+    raise home.code.refusal(node.args[-1], "bad-aggregate", message, advice)
 
 
 def _form(home: Home, function: str) -> str:

@@ -19,13 +19,14 @@ from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.sets import Sets, read_sets
 from pipeline.spec.states import states_in, use_in_state
+from pipeline.spec.stream_columns import use_in_stream
+from pipeline.spec.streams import for_ever, read_streams
 from pipeline.spec.tables import Tables
 from pipeline.spec.tree import check_tree
 from pipeline.spec.units import check_fed, check_units
 from pipeline.spec.variants import spelled
 
 if TYPE_CHECKING:
-    from pipeline.spec.events import DraftEvent
     from pipeline.spec.findings import Findings
     from pipeline.spec.metrics import WrittenMetric
     from pipeline.spec.schema import Definition, EnvelopeSource
@@ -41,12 +42,13 @@ def compile_definition(definition: Definition, findings: Findings) -> plan.Plan 
     _check_names(names)
     check_attributes(names)
     events = {name: draft_event(names, name) for name in definition.events}
+    streams = read_streams(names)
     sets, metrics = read_sets(names), read_metrics(names)
     check_tree(names, metrics)
     check_lives(names)
     check_units(names, metrics)
-    _infer_from_aggregates(names, events, sets, metrics)
-    tables = Tables(names, events, Memories())
+    tables = Tables(names, events, streams, Memories())
+    _infer_from_aggregates(tables, sets, metrics)
     compiled = _compiled(definition, tables, sets, metrics)
     return None if findings.has_errors else identified(fingerprint(compiled))
 
@@ -62,7 +64,7 @@ def _compiled(
     compiled_sets = sets.compile()
     compiled_metrics = metrics.compile()
     check_fed(tables.names, compiled_metrics)
-    forever = teachers(definition)
+    forever = teachers(definition) | for_ever(tables.names)
     retentions_ms = tables.memories.retentions_ms(len(tables.events))
     events = tuple(
         finish_event(tables.names, event, None if event.name in forever else retention_ms)
@@ -93,7 +95,7 @@ def _check_names(names: Names) -> None:
         for name in names.all_of(section):
             if name in seen:
                 message = f"`{name}` is one of the {seen[name]} already"
-                advice = "Events, sets and metrics share their names: take another one here."
+                advice = "Events, streams, sets and metrics share their names: take another here."
                 refusal = Refusal("name-twice", message, advice)
                 names.findings.refuse_key((section, name), refusal)
             seen.setdefault(name, section)
@@ -110,20 +112,23 @@ def _check_repeated(findings: Findings, at: tuple[str, ...], entries: list[str])
 
 
 def _infer_from_aggregates(
-    names: Names,
-    events: dict[str, DraftEvent],
+    tables: Tables,
     sets: dict[str, Written],
     metrics: dict[str, WrittenMetric],
 ) -> None:
     """Let every aggregate say what it uses its event's values as."""
+    names = tables.names
     values = [one.value for one in metrics.values() if one.value is not None]
     for within in [*sets.values(), *values]:
         for aggregate in within.calls.values():
-            if not aggregate.is_of_set:
-                use_in_aggregate(names, events[aggregate.subject], within, aggregate)
+            if aggregate.is_of_stream:
+                use_in_stream(names, tables.stream_kinds(aggregate), within, aggregate)
+            elif not aggregate.is_of_set:
+                event = tables.events[aggregate.subject]
+                use_in_aggregate(names, event, within, aggregate)
     for name, condition in sets.items():
         for state in states_in(condition.code.tree):
-            use_in_state(names, events, names.set(name).of, condition, state)
+            use_in_state(names, tables.events, names.set(name).of, condition, state)
 
 
 def _envelope(source: EnvelopeSource) -> plan.Envelope:

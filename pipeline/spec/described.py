@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pipeline.spec.load import DataPath
 
 
-SECTIONS: Final = ("entities", "events", "sets", "metrics")  # name → thing, in the file's order
+# name → thing, in the file's order
+SECTIONS: Final = ("entities", "events", "streams", "sets", "metrics")
 
 
 def field_of(at: DataPath) -> tuple[str, FieldInfo] | None:

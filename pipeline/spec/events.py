@@ -128,6 +128,8 @@ def _infer(names: Names, event: DraftEvent) -> None:
         with names.findings.catching(value.at):
             _infer_value(event, name, value, scope)
         source = event.source.values[name]
+        if source.time is not None:
+            continue
         if source.min is not None or source.max is not None:
             with names.findings.catching(value.at):
                 event.kinds.ask(Place((name,), is_value=True), Use(Kind.NUMBER, value.line))
@@ -139,6 +141,10 @@ def _infer(names: Names, event: DraftEvent) -> None:
 
 def _infer_value(event: DraftEvent, name: str, value: Written, scope: PathScope) -> None:
     mine = Place((name,), is_value=True)
+    unit = event.source.values[name].time
+    if unit is not None:
+        _infer_time(event, mine, value, scope, plan.TimeUnit(unit))
+        return
     alone = place_alone(value.code, scope)
     if alone is not None:
         event.kinds.unite(mine, alone)
@@ -146,6 +152,24 @@ def _infer_value(event: DraftEvent, name: str, value: Written, scope: PathScope)
     kind = infer(value.code, value.code.tree, scope, None)
     assert kind is not None
     event.kinds.ask(mine, Use(kind, value.line))
+
+
+def _infer_time(
+    event: DraftEvent, mine: Place, value: Written, scope: PathScope, unit: plan.TimeUnit
+) -> None:
+    """A time is read from one place, of text or a number, and is a number itself."""
+    place = place_alone(value.code, scope)
+    source = event.source.values[mine.path[0]]
+    if place is None or source.min is not None or source.max is not None:
+        what = "stands at one path" if place is None else "has no `min` and `max`"
+        advice = "Write `{from: properties.promised_at, time: iso}`."
+        raise Refusal("bad-time-value", f"a time {what}", advice)
+    event.kinds.ask(place, Use(_written_as(unit), value.line))
+    event.kinds.ask(mine, Use(Kind.NUMBER, value.line))
+
+
+def _written_as(unit: plan.TimeUnit) -> Kind:
+    return Kind.TEXT if unit is plan.TimeUnit.ISO else Kind.NUMBER
 
 
 def _value(names: Names, event: DraftEvent, name: str) -> plan.Value | None:
@@ -157,7 +181,8 @@ def _value(names: Names, event: DraftEvent, name: str) -> plan.Value | None:
     with names.findings.catching(("events", event.name, "values", name, bound)):
         low, high = _bounds(source)
         expression = emit(value.code, value.code.tree, PathScope(event.kinds, value.line))
-        return plan.Value(name, kind, expression, low, high)
+        unit = None if source.time is None else plan.TimeUnit(source.time)
+        return plan.Value(name, kind, expression, low, high, unit)
     return None
 
 

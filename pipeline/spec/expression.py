@@ -17,15 +17,27 @@ from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
 
 if TYPE_CHECKING:
-    from pipeline.spec.kinds import Kinds
     from pipeline.spec.syntax import Code
+
+
+class KindsOfPlaces(Protocol):
+    """What is known of the kinds of places; see `Kinds`."""
+
+    def ask(self, place: Place, use: Use) -> None:
+        """Note a use."""
+
+    def unite(self, one: Place, other: Place) -> None:
+        """Note that two places are of one kind."""
+
+    def kind(self, place: Place) -> Kind | None:
+        """The kind that the uses have agreed on."""
 
 
 class Scope(Protocol):
     """What the names of an expression stand for."""
 
     @property
-    def kinds(self) -> Kinds:
+    def kinds(self) -> KindsOfPlaces:
         """The kinds of the event that the expression is about."""
 
     @property
@@ -270,4 +282,4 @@ def _emit_place(code: Code, node: ast.expr, scope: Scope) -> tree.Expression:
             "Compare one of the two with a number or a text as well, such as "
             f'`{code.written(node)} != ""`.',
         )
-    return tree.Named(place.path[0], kind) if place.is_value else tree.At(place.path, kind)
+    return tree.Named(".".join(place.path), kind) if place.is_value else tree.At(place.path, kind)

@@ -150,6 +150,19 @@ def one_as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def one_as_parts(value: object) -> object:
+    """`[a, b]` for `{a: a, b: b}`, and `a` for `{a: a}`."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+        return value
+    for index, entry in enumerate(listed):
+        if entry in listed[:index]:
+            message = f"`{entry}` is listed twice"
+            advice = f"Remove one, or name both: `{{{entry}: {entry}, again: {entry}}}`."
+            raise refused(Refusal("listed-twice", message, advice))
+    return {entry: entry for entry in listed}
+
+
 def one_as(key: str, **others: str) -> Callable[[object], object]:
     """A single text in place of a mapping of which only this key is of interest."""
 

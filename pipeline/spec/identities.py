@@ -18,6 +18,7 @@ from xxhash import xxh3_64_hexdigest
 
 from pipeline.core import expression as tree, formula as formulas, plan as plans
 from pipeline.core.plan import ENTITY_ITSELF, MemoryKind
+from pipeline.core.streams import StreamKind
 from pipeline.core.windows import Trailing, Unit, Units
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from pipeline.core.expression import Expression
     from pipeline.core.formula import Formula
     from pipeline.core.plan import Condition, Event, IdSource, Memory, Plan
+    from pipeline.core.streams import OfItems, Stream, StreamPart
     from pipeline.core.windows import Window
+
+_OF_STEPS = (StreamKind.PAIR, StreamKind.SEQUENCE)
 
 
 def identified(plan: Plan) -> Plan:
@@ -109,10 +113,54 @@ class _Identities:
         table = (memory.kind.value, memory.level, memory.entity)
         if memory.kind is MemoryKind.GROWTH:
             return _digest(*table, self.set(self._grown[number]), _window(memory.window))
+        if memory.stream is not None:
+            return _digest(*table, *self._stream(memory.stream))
         if memory.feed is None:
             counted, attribute = self._rolled_up[number]
             return _digest(*table, self.set(counted), self.memory(attribute))
         return _digest(*table, self.rows(memory.feed), self._column(memory), _window(memory.window))
+
+    def _stream(self, stream: Stream) -> tuple[object, ...]:
+        """Of a stream's rows, and of what is kept of them; which items count is asked later."""
+        parts = [
+            (
+                self.rows(part.feed),
+                [_id(self._event(part.feed), other) for other in stream.same],
+                [self._column_of(stream, part, at) for at in range(len(stream.columns))],
+            )
+            for part in stream.parts
+        ]
+        kind = "steps" if stream.kind in _OF_STEPS else stream.kind.value
+        return kind, parts, stream.within_ms, stream.slack_ms, stream.keeps_first
+
+    def _column_of(self, stream: Stream, part: StreamPart, at: int) -> object:
+        name = part.columns[at]
+        if name is None:
+            return None
+        is_id = at >= len(stream.columns) - stream.ids
+        return (_id if is_id else _value)(self._event(part.feed), name)
+
+    def _event(self, feed: int) -> Event:
+        return self._plan.events[self._plan.feeds[feed].event]
+
+    def _items(self, memory: int, items: OfItems | None) -> tuple[object, ...]:
+        """What is asked of a stream's items; nothing for other memories."""
+        stream = self._plan.memories[memory].stream
+        if items is None or stream is None:
+            return ()
+        column = partial(self._named, stream)
+        where = None if items.where is None else _expression(items.where, column)
+        of = [None if name is None else column(name) for name in (items.column, items.distinct)]
+        return stream.kind.value, stream.keep.value, stream.at_last, stream.ends_ms, where, *of
+
+    def _named(self, stream: Stream, name: str) -> tuple[object, ...]:
+        """What stands behind a column: its part's place where that has a name of people's."""
+        if name in stream.columns:
+            at = stream.columns.index(name)
+            return tuple(self._column_of(stream, part, at) for part in stream.parts)
+        places = {part.alias: place for place, part in enumerate(stream.parts)}
+        alias, _, rest = name.partition(".")
+        return ("column", places.get(alias, alias), rest)
 
     def _column(self, memory: Memory) -> object:
         if memory.column is None or memory.feed is None:
@@ -127,10 +175,12 @@ class _Identities:
 
     def _condition(self, condition: Condition) -> tuple[object, ...]:
         match condition:
-            case plans.AtLeast(memory=memory, window=window, threshold=threshold, leave_out=out):
+            case plans.AtLeast(
+                memory=memory, window=window, threshold=threshold, leave_out=out, items=items
+            ):
                 left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
                 said = "at least", self.memory(memory), _window(window), threshold, left_out
-                return *said, *self._habit(condition)
+                return *said, *self._habit(condition), *self._items(memory, items)
             case plans.ValueIn(memory=memory, options=options, negated=negated):
                 return "value in", self.memory(memory), sorted(options, key=repr), negated
             case plans.ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
@@ -163,7 +213,9 @@ class _Identities:
                 of = (
                     self.memory(term.memory) if term.memory is not None else self.set(term.set or 0)
                 )
-                return "term", term.kind.value, of, part.value, [*map(_window, term.windows)]
+                asked = self._items(term.memory or 0, term.items)
+                windows = [*map(_window, term.windows)]
+                return "term", term.kind.value, of, part.value, windows, *asked
         sides = self._formula(formula.left), self._formula(formula.right)
         return "calculation", formula.operator, *sides
 
@@ -190,7 +242,8 @@ def _id_source(source: IdSource) -> tuple[object, ...]:
 def _value(event: Event, name: str) -> tuple[object, ...]:
     value = next(value for value in event.values if value.name == name)
     expression = _expression(value.expression, partial(_value, event))
-    return value.kind.value, expression, float(value.minimum), float(value.maximum)
+    read_as = () if value.time_unit is None else (value.time_unit.value,)
+    return value.kind.value, expression, float(value.minimum), float(value.maximum), *read_as
 
 
 def _expression(  # noqa: PLR0911 - one a kind of node

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import Feed, Memory, MemoryKind
+from pipeline.core.streams import Stream, StreamKind, StreamPart
 from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
 
 if TYPE_CHECKING:
     from pipeline.core.expression import Expression
+    from pipeline.spec.streams import DraftStream
 
 ANYBODY: Final = "*"  # in a key, in place of the entity of a table without entities
 
@@ -42,6 +44,49 @@ class Rows:
         return f"{self.event_name}{where}"
 
 
+@dataclass(frozen=True, slots=True)
+class AskedOfStream:
+    """What an aggregate needs of a stream: the rows of each part, and columns of these.
+
+    `columns` says, by name, which value of which parts each is.
+    """
+
+    stream: DraftStream
+    rows: dict[str, Rows]
+    columns: dict[str, dict[str, str]]
+    looks_at_first: bool
+    window: Window
+
+
+@dataclass(slots=True)
+class _DraftParts:
+    """A stream's memory as far as it is known."""
+
+    stream: DraftStream
+    feeds: dict[str, int]
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    keeps_first: bool = False
+
+    def finished(self) -> Stream:
+        """What the memory needs to know, of all that is asked of it."""
+        columns = sorted(self.columns)
+        parts = [
+            StreamPart(alias, feed, tuple(self.columns[name].get(alias) for name in columns))
+            for alias, feed in self.feeds.items()
+        ]
+        return Stream(
+            self.stream.kind,
+            tuple(parts),
+            self.stream.same,
+            tuple(columns),
+            self.stream.within_ms,
+            ends_ms=self.stream.ends_ms,
+            keeps_first=self.keeps_first,
+            keep=self.stream.keep,
+            at_last=self.stream.at_last,
+        )
+
+
 @dataclass(slots=True)
 class _DraftFeed:
     key: str
@@ -61,6 +106,22 @@ class _DraftMemory:
     window: Window | None
     k: int = 0
     reach_ms: int | None = None
+    parts: _DraftParts | None = None
+
+    def finished(self) -> Memory:
+        """The plan's memory."""
+        return Memory(
+            self.key,
+            self.kind,
+            self.level,
+            self.entity,
+            self.feed,
+            self.column,
+            self.window,
+            self.k,
+            self.reach_ms,
+            None if self.parts is None else self.parts.finished(),
+        )
 
 
 class Memories:
@@ -117,12 +178,33 @@ class Memories:
         period = Trailing(period_ms)
         return self._keep(_DraftMemory(key, MemoryKind.GROWTH, level, entity, None, None, period))
 
+    def stream(self, asked: AskedOfStream) -> int:
+        """What several events make together; one memory serves all windows."""
+        stream = asked.stream
+        feeds = {alias: self._feed(rows) for alias, rows in asked.rows.items()}
+        level = next(iter(asked.rows.values())).level
+        key = f"{level}/{stream.by}/{MemoryKind.STREAM}({stream.name})"
+        parts = _DraftParts(stream, feeds)
+        kind = MemoryKind.STREAM
+        index = self._keep(_DraftMemory(key, kind, level, stream.by, None, None, None, parts=parts))
+        memory = self._memories[index]
+        assert memory.parts is not None
+        memory.parts.columns |= asked.columns
+        memory.parts.keeps_first |= asked.looks_at_first
+        if stream.kind is not StreamKind.FIRST:
+            memory.reach_ms = max(memory.reach_ms or 0, asked.window.reach_ms)
+        for alias, feed in feeds.items():
+            self._feeds[feed].others |= {*stream.same}
+            values = [values.get(alias) for values in asked.columns.values()]
+            self._feeds[feed].values |= {value for value in values if value is not None}
+        return index
+
     def retentions_ms(self, events: int) -> list[int | None]:
         """How far back the memories fed by each event look; None where one never forgets."""
         reaches: list[list[int | None]] = [[] for _ in range(events)]
-        for memory in self._memories:
-            if memory.feed is not None:
-                reaches[self._feeds[memory.feed].rows.event].append(memory.reach_ms)
+        for memory in self.memories():
+            for feed in memory.feeds:
+                reaches[self._feeds[feed].rows.event].append(memory.retention_ms)
         return [_longest(reaches_of_event) for reaches_of_event in reaches]
 
     def feeds(self) -> tuple[Feed, ...]:
@@ -142,20 +224,7 @@ class Memories:
 
     def memories(self) -> tuple[Memory, ...]:
         """All memories, in order of their first use."""
-        return tuple(
-            Memory(
-                memory.key,
-                memory.kind,
-                memory.level,
-                memory.entity,
-                memory.feed,
-                memory.column,
-                memory.window,
-                memory.k,
-                memory.reach_ms,
-            )
-            for memory in self._memories
-        )
+        return tuple(memory.finished() for memory in self._memories)
 
     def _feed(self, rows: Rows) -> int:
         key = f"{rows.table}<-{rows.origin}"

@@ -24,6 +24,7 @@ from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
 
 if TYPE_CHECKING:
+    from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.names import Names
     from pipeline.spec.schema import MetricSource
@@ -158,6 +159,9 @@ class Metrics:
                 return self._growth(aggregate, term)
             return self._counted(term, TermPart.COUNT)
         assert aggregate.window is not None
+        part = _PARTS.get(aggregate.function, TermPart.COUNT)
+        if aggregate.is_of_stream:
+            return self._counted(self._of_items(found, aggregate, aggregate.window), part)
         memories, window = self.tables.memories, aggregate.window
         if aggregate.function == "distinct":
             rows = self.tables.rows(0, aggregate.part, found, aggregate)
@@ -165,7 +169,6 @@ class Metrics:
         else:
             rows = self.tables.rows(0, None, found, aggregate)
             memory, kind = memories.panes(rows, aggregate.part, window), TermKind.PANES
-        part = _PARTS.get(aggregate.function, TermPart.COUNT)
         return self._counted(Term(kind, 0, memory, None, (window,)), part)
 
     def _growth(self, aggregate: Aggregate, size: Term) -> Formula:
@@ -175,6 +178,12 @@ class Metrics:
 
     def _number(self, term: Term) -> int:
         return self.terms.setdefault(term, len(self.terms))
+
+    def _of_items(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
+        memory, items = self.tables.stream(0, found, aggregate)
+        of_entities = aggregate.function == "distinct"
+        kind = TermKind.ITEM_ENTITIES if of_entities else TermKind.ITEMS
+        return Term(kind, 0, memory, None, (window,), items=items)
 
     def _counted(self, term: Term, part: TermPart) -> OfTerm:
         return OfTerm(self._number(term), part)

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from pipeline.spec.load import DataPath
     from pipeline.spec.params import Given
     from pipeline.spec.schema import Attribute, EventSource, MetricSource, SetSource
+    from pipeline.spec.stream_schema import StreamSource
     from pipeline.spec.variants import Spelled
 
 _Source = TypeVar("_Source")
 
-SECTIONS: Final = ("events", "sets", "metrics")
-_NOUNS: Final = {"events": "an event", "sets": "a set", "metrics": "a metric"}
+SECTIONS: Final = ("events", "streams", "sets", "metrics")
+_NOUNS: Final = {
+    "events": "an event", "streams": "a stream", "sets": "a set", "metrics": "a metric",
+}  # fmt: skip
 
 
 class Names:
@@ -56,6 +59,12 @@ class Names:
     def event(self, name: str) -> EventSource:
         """An event that is known to be one."""
         return _read(self.definition.events.get(name))
+
+    def stream(self, name: str) -> StreamSource:
+        """A stream that is known to be one."""
+        if self.findings.is_broken("streams", name):
+            raise Broken
+        return _read(self.definition.streams.get(name))
 
     def set(self, name: str) -> SetSource:
         """A set that is known to be one."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.spec import growth
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
-from pipeline.spec.problem import Refusal, a, suggestion
+from pipeline.spec.problem import Refusal, a, listed, suggestion
+from pipeline.spec.stream_columns import column_names
+from pipeline.spec.streams import draft_of
 from pipeline.spec.syntax import place_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.core.windows import Window
     from pipeline.spec.load import DataPath
     from pipeline.spec.names import Names
+    from pipeline.spec.stream_schema import StreamSource
     from pipeline.spec.syntax import Code
 
 
@@ -82,6 +85,71 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
     with home.code.pointing_at(argument, last=True):
         _check_attribute(home, home.entity, source.of, rest[0])
     return rest[0]
+
+
+OF_STREAMS: Final = ("count", "sum", "mean", "distinct", "reached")
+
+
+def part_of_stream(home: Home, function: str, argument: ast.expr) -> str | None:
+    """The column of a sum or mean, the entity of a distinct, None for a count.
+
+    Raises:
+        Refusal: where the stream has no such column, or the function takes another one.
+        Broken: where the stream has a problem of its own.
+    """
+    name, *rest = place_of(argument) or ()
+    source = home.names.stream(name)
+    if home.entity not in (None, source.by):
+        raise Refusal(
+            "wrong-entity",
+            f"the items of `{name}` belong to {a(source.by)}, and this set is of `{home.entity}`",
+            f"Make this a set of `{source.by}`, or the stream `by: {home.entity}`.",
+        )
+    _check_function(home, function, name, source)
+    with home.code.pointing_at(argument, last=True):
+        if function == "distinct":
+            return _entity_of_stream(name, source, rest)
+        if function in ("count", "reached"):
+            if rest:
+                message = f"`{function}` counts items, not a column of them"
+                raise Refusal("bad-aggregate", message, f"Write `{function}({name}…)`.")
+            return None
+        return _known_column(home, function, name, rest)
+
+
+def _check_function(home: Home, function: str, name: str, source: StreamSource) -> None:
+    if function == "size":
+        message = f"`{name}` is a stream; only sets have a size"
+        raise Refusal("bad-aggregate", message, f"Write `count({name})`.")
+    if function == "distinct" and home.entity is not None:
+        message = f"all items of `{name}` that a set looks at belong to the one {source.by}"
+        raise Refusal("bad-aggregate", message, f"Write `count({name}) >= 1`.")
+    if function not in OF_STREAMS:
+        message = f"`{function}` is for events; `{name}` is a stream"
+        raise Refusal("bad-aggregate", message, f"Of streams there are {listed(OF_STREAMS)}.")
+    if function == "reached" and source.sequence is None:
+        message = f"`{name}` is no sequence, and has no steps"
+        raise Refusal("bad-aggregate", message, f"Write `count({name}, where=…)`.")
+
+
+def _entity_of_stream(name: str, source: StreamSource, rest: list[str]) -> str:
+    if rest == [source.by]:
+        return source.by
+    message = f"the items of `{name}` belong to {a(source.by)} and to nobody else"
+    raise Refusal("unknown-entity", message, f"Write `distinct({name}.{source.by})`.")
+
+
+def _known_column(home: Home, function: str, name: str, rest: list[str]) -> str:
+    known = column_names(home.names, draft_of(name, home.names.stream(name)))
+    column = ".".join(rest)
+    if column in known:
+        return column
+    if not column:
+        message = f"`{function}` does not say which of the columns of `{name}`"
+        instead = known[-1] if known else "column"
+        raise Refusal("bad-aggregate", message, f"Write `{function}({name}.{instead})`.")
+    message = f"the stream `{name}` has no column `{column}`"
+    raise Refusal("unknown-column", message, suggestion(column, known, f"columns of `{name}`"))
 
 
 def _fitting_attribute(home: Home, of: str) -> str:

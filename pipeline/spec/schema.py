@@ -36,6 +36,7 @@ from pipeline.spec.fields import (
 )
 from pipeline.spec.life import AllowanceSource, ChecklistSource, TargetSource
 from pipeline.spec.problem import Refusal
+from pipeline.spec.stream_schema import StreamSource
 from pipeline.spec.strict import Strict as _Strict
 
 
@@ -151,6 +152,11 @@ class ValueSource(_Strict):
     )
     max: Amount | None = Field(
         None, description=f"the most a number may be ({NUMBER_MAX} if not given)", examples=["3600"]
+    )
+    time: Literal["iso", "s", "ms"] | None = Field(
+        None,
+        description="the value is a time: ISO 8601 text, or a number of s or ms since 1970",
+        examples=["iso"],
     )
 
 
@@ -395,6 +401,11 @@ class Definition(_Strict):
         description="what happens: name → which records, ids, values",
         examples=["{active: {name: page_viewed, ids: {user: userId}}}"],
         min_length=1,
+    )
+    streams: dict[Name, StreamSource] = Field(
+        default_factory=dict,
+        description="what several events make together",
+        examples=["{deliveries: {pair: [placed, delivered], by: order, within: 2d}}"],
     )
     sets: dict[Name, SetSource] = Field(
         default_factory=dict,

@@ -224,7 +224,9 @@ def _called(at: DataPath) -> str:
 
 def _owner(at: DataPath) -> str:
     """What the keys of a mapping belong to, as a sentence names it."""
-    nouns = {"events": "an event", "sets": "a set", "metrics": "a metric"}
+    nouns = {
+        "events": "an event", "streams": "a stream", "sets": "a set", "metrics": "a metric",
+    }  # fmt: skip
     if len(at) == 2 and at[0] in nouns:  # noqa: PLR2004 - section, name
         return nouns[str(at[0])]
     if len(at) == 3 and at[0] == "entities":  # noqa: PLR2004 - section, entity, attribute
@@ -234,7 +236,7 @@ def _owner(at: DataPath) -> str:
 
 def _named_owner(at: DataPath) -> str:
     """The very thing that keys belong to, as a sentence names it."""
-    if len(at) == 2 and at[0] in ("events", "sets", "metrics"):  # noqa: PLR2004 - section, name
+    if len(at) == 2 and at[0] in ("events", "streams", "sets", "metrics"):  # noqa: PLR2004 - section, name
         return f"the {str(at[0]).removesuffix('s')} `{at[1]}`"
     return _called(at) if at else "the definition"
 

@@ -182,6 +182,8 @@ class Sets:
     def _may_be_negative(self, aggregate: Aggregate) -> bool:
         if aggregate.function != "sum" or aggregate.part is None:
             return False
+        if aggregate.is_of_stream:
+            return self.tables.may_be_negative(aggregate.subject, aggregate.part)
         source = self.tables.names.event(aggregate.subject).values[aggregate.part]
         return source.min is not None and source.min < 0
 
@@ -190,6 +192,9 @@ class Sets:
         if aggregate.is_of_set:
             return AtLeast(self._tally(name, aggregate), None, least)
         assert aggregate.window is not None
+        if aggregate.is_of_stream:
+            memory, items = self.tables.stream(self.levels[name], self.written[name], aggregate)
+            return AtLeast(memory, aggregate.window, least, items=items)
         memories, window = self.tables.memories, aggregate.window
         rows = self._rows(name, aggregate)
         if aggregate.function == "distinct" and aggregate.part is not None:

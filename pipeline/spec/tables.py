@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.core import expression as tree, streams as core
+from pipeline.core.streams import OfItems
 from pipeline.spec.events import ValueScope
 from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place
-from pipeline.spec.memories import Memories, Rows
+from pipeline.spec.memories import AskedOfStream, Memories, Rows
+from pipeline.spec.stream_columns import StreamKinds, StreamScope, column_names, fixed_kind
+from pipeline.spec.streams import draft_of, stream_of
 
 if TYPE_CHECKING:
     from pipeline.core.expression import Expression, Kind
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.names import Names
+    from pipeline.spec.streams import DraftStream
     from pipeline.spec.written import Written
 
 
@@ -25,6 +30,7 @@ class Tables:
 
     names: Names
     events: dict[str, DraftEvent]
+    streams: dict[str, DraftStream]
     memories: Memories
 
     def rows(self, level: int, entity: str | None, within: Written, aggregate: Aggregate) -> Rows:
@@ -58,6 +64,69 @@ class Tables:
             raise Broken
         return kind
 
+    def stream(self, level: int, within: Written, aggregate: Aggregate) -> tuple[int, OfItems]:
+        """The memory of an aggregate's stream at a level, and what is asked of its items.
+
+        Raises:
+            Refusal: where a part of its `where` is of no kind.
+            Broken: where the stream or the expression has a problem of its own.
+        """
+        stream = stream_of(self.names, self.streams, aggregate.subject)
+        wanted = self._of_items(within, aggregate)
+        named = named_in(wanted.where) | {wanted.column or core.COUNT}
+        rows = {
+            alias: Rows(level, self.event_index(event), event, None, stream.by)
+            for alias, event in stream.parts.items()
+        }
+        columns = {
+            name for name in named if fixed_kind(stream, tuple(name.split("."))) is None
+        } & set(column_names(self.names, stream))
+        assert aggregate.window is not None
+        asked = AskedOfStream(
+            stream, rows, self._parts(stream, columns), core.IS_FIRST in named, aggregate.window
+        )
+        return self.memories.stream(asked), wanted
+
+    def may_be_negative(self, stream: str, column: str) -> bool:
+        """Whether a column is a value that may be below 0."""
+        source = draft_of(stream, self.names.stream(stream))
+        values = [
+            self.names.event(source.parts[part]).values[value]
+            for part, value in self._parts(source, {column})[column].items()
+        ]
+        return any(value.min is not None and value.min < 0 for value in values)
+
+    def stream_kinds(self, aggregate: Aggregate) -> StreamKinds:
+        """The kinds of the columns of an aggregate's stream."""
+        stream = draft_of(aggregate.subject, self.names.stream(aggregate.subject))
+        return StreamKinds(self.names, stream, self.events)
+
+    def _of_items(self, within: Written, aggregate: Aggregate) -> OfItems:
+        conditions: list[Expression] = []
+        if aggregate.steps is not None:
+            steps = tree.Named(core.STEPS, tree.Kind.NUMBER)
+            conditions.append(tree.Comparison(">=", steps, tree.Literal(float(aggregate.steps))))
+        if aggregate.where is not None:
+            if self.names.findings.is_broken(*within.at):
+                raise Broken
+            scope = StreamScope(self.stream_kinds(aggregate), within.line)
+            conditions.append(emit(within.code, aggregate.where, scope))
+        where = tree.AllOf(tuple(conditions)) if len(conditions) > 1 else None
+        column = None if aggregate.function == "distinct" else aggregate.part
+        return OfItems(where or next(iter(conditions), None), column)
+
+    def _parts(self, stream: DraftStream, columns: set[str]) -> dict[str, dict[str, str]]:
+        """For each column, which value of which parts it is."""
+        found: dict[str, dict[str, str]] = {}
+        for name in columns:
+            *alias, value = name.split(".")
+            found[name] = {
+                part: value
+                for part, event in stream.parts.items()
+                if alias in ([], [part]) and value in self.names.event(event).values
+            }
+        return found
+
     def event_index(self, name: str) -> int:
         """Where an event stands in the plan."""
         return self.names.event_index[name]
@@ -70,3 +139,17 @@ class Tables:
         event = self.events[aggregate.subject]
         scope = ValueScope(event.kinds, within.line, event, self.names)
         return emit(within.code, aggregate.where, scope)
+
+
+def named_in(expression: Expression | None) -> set[str]:
+    """The names that an expression looks at."""
+    match expression:
+        case tree.Named(name=name):
+            return {name}
+        case tree.Arithmetic(left=left, right=right) | tree.Comparison(left=left, right=right):
+            return named_in(left) | named_in(right)
+        case tree.AllOf(operands=operands) | tree.AnyOf(operands=operands):
+            return {name for operand in operands for name in named_in(operand)}
+        case tree.Not(operand=inner) | tree.OneOf(item=inner):
+            return named_in(inner)
+    return set()

@@ -40,7 +40,7 @@ def trace(plan: Plan, metric: int) -> Trace:
     sets = _sets(plan, [plan.terms[term].set for term in terms])
     memories = {index for term in terms if (index := plan.terms[term].memory) is not None}
     memories |= _memories(plan, sets)
-    feeds = {feed for one in memories if (feed := plan.memories[one].feed) is not None}
+    feeds = {feed for one in memories for feed in plan.memories[one].feeds}
     events = {plan.feeds[feed].event for feed in feeds}
     found = (metrics, terms, sets, memories, feeds, events)
     return Trace(*(tuple(sorted(indexes)) for indexes in found))

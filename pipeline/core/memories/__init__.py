@@ -8,17 +8,37 @@ from typing import Final
 from pipeline.core import plan
 from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.first import First
 from pipeline.core.memories.first_seen import FirstSeen
+from pipeline.core.memories.gap import Gap
 from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
 from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.sequence import Sequence
+from pipeline.core.memories.session import Session
+from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
 from pipeline.core.memories.value import Value
+from pipeline.core.streams import StreamKind
 from pipeline.core.windows import Calendar, Trailing, Units, units_within
+
+_STREAMS: Final[Mapping[StreamKind, type[OfStream]]] = {
+    StreamKind.FIRST: First,
+    StreamKind.GAP: Gap,
+    StreamKind.SESSION: Session,
+    StreamKind.PAIR: Sequence,
+    StreamKind.SEQUENCE: Sequence,
+}
+
+
+def _stream(memory: plan.Memory, _: Trailing | None) -> OfStream:
+    assert memory.stream is not None
+    return _STREAMS[memory.stream.kind](memory.stream, memory.reach_ms or 0)
+
 
 _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None], Memory]]] = {
     plan.MemoryKind.LAST_SEEN: lambda memory, _: LastSeen(memory.reach_ms or 0),
@@ -33,6 +53,7 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.ACTIVE_UNITS: lambda memory, _: _active_units(memory),
     plan.MemoryKind.FIRST_SEEN: lambda _memory, _window: FirstSeen(),
     plan.MemoryKind.GROWTH: lambda _, window: _growth(window),
+    plan.MemoryKind.STREAM: _stream,
 }
 
 

@@ -59,6 +59,7 @@ class Subject:
     k: int = 0
     of_entities: bool = True
     forgets: bool = True
+    slack_ms: int = 0
     names: tuple[str, ...] = field(default=())
 
     @property

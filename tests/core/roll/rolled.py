@@ -1,12 +1,13 @@
 """All stages of the core in a row, without an engine: records in, readings at ticks out."""
 
+from pipeline.core.changes import changes_by_shard
 from pipeline.core.decode import Decoder
 from pipeline.core.deployment import Deployment
 from pipeline.core.judge import History
 from pipeline.core.match import Matcher
 from pipeline.core.partial import Partial, merge
 from pipeline.core.publish import tick
-from pipeline.core.roll import Shard, changes_by_shard
+from pipeline.core.roll import Shard
 from tests.core.plans import records
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.roll import Changes, Shard, changes_by_shard
+from pipeline.core.changes import Changes, changes_by_shard
+from pipeline.core.roll import Shard
 from pipeline.core.snapshot import UnreadableSnapshot
 from pipeline.core.windows import DAY_MS, MINUTE_MS
 from tests.core.plans import AT_MS, SUITE, compiled, record
