@@ -25,7 +25,7 @@ from pipeline.core.event_batch import EventBatch, joined
 from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
 from pipeline.core.identity import REFUSED, Identity, message_hashes
-from pipeline.core.plan import Plan, TimeUnit, Value
+from pipeline.core.plan import Plan, Value
 from pipeline.core.record_shape import Fields, Ill, Row, Unreadable, Use, fits
 from pipeline.core.records import Counts, Filtered, Reason, Records, Rejected
 from pipeline.core.snapshot import Arrays
@@ -134,6 +134,7 @@ class Decoder:
         judged.refusals.add(Reason.BAD_TIME, times == BAD)
         judged.refusals.add(Reason.FIELD_TYPE, ill)
         self._refuse_misfits(judged)
+        self._refuse_bad_times(judged)
         batch = self._columns(poll, at, judged)
         judged.refusals.add(Reason.FUTURE, future)
         old = batch.visible_ms - times > self._retention[codes]
@@ -238,9 +239,7 @@ class Decoder:
             for value in event.values:
                 column = columns.of(value)
                 batch.values[index, value.name] = column
-                if value.time_unit is not None:
-                    judged.refusals.add(Reason.FIELD_TYPE, bears & columns.is_no_time(value))
-                elif value.kind is Kind.NUMBER:
+                if value.kind is Kind.NUMBER and value.time_unit is None:
                     judged.refusals.add(Reason.OUT_OF_RANGE, bears & _outside(column, value))
             if event.where is not None:
                 for leaf in leaves(event.where):
@@ -254,6 +253,23 @@ class Decoder:
                     _, misfits = self._fitting(judged.fields, path, use)
                     misfits &= judged.names == self._names[name]
                     judged.refusals.add(Reason.FIELD_TYPE, misfits)
+
+    def _refuse_bad_times(self, judged: _Judged) -> None:
+        """Refuse rows in which a value that is a time is written and is none."""
+        for index, event in enumerate(self._plan.events):
+            bears = self._bearers[index][judged.names]
+            for value in event.values:
+                if value.time_unit is not None:
+                    given, times = self._times_of(judged.fields, value)
+                    judged.refusals.add(Reason.BAD_TIME, bears & given & (times == BAD))
+
+    def _times_of(self, fields: Fields, value: Value) -> tuple[Flags, Times]:
+        """Where a value that is a time is written, and what it says."""
+        assert isinstance(value.expression, At)
+        assert value.time_unit is not None
+        written, _ = self._fitting(fields, value.expression.path, USE[value.expression.kind])
+        given = np.array([each is not None for each in written], np.bool_)
+        return given, milliseconds(written, value.time_unit)
 
     def _repeated(self, judged: _Judged, before: Times, state: PartitionState) -> Flags:
         path = self._plan.envelope.id
@@ -336,20 +352,8 @@ class _Leaves:
 
     def _time(self, value: Value) -> NDArray[np.float64]:
         """Seconds since 1970, NaN where there are none to be had."""
-        times = milliseconds(self._written(value), value.time_unit or TimeUnit.ISO)
+        _, times = self.decoder._times_of(self.judged.fields, value)  # noqa: SLF001
         return np.where(times == BAD, np.nan, times / SECOND_MS)
-
-    def is_no_time(self, value: Value) -> Flags:
-        """Where something is written that is no time."""
-        given = [written is not None for written in self._written(value)]
-        return np.asarray(np.isnan(self._time(value)) & np.array(given, np.bool_))
-
-    def _written(self, value: Value) -> list[Any]:
-        assert isinstance(value.expression, At)
-        leaf = value.expression
-        return self.decoder._fitting(  # noqa: SLF001
-            self.judged.fields, leaf.path, USE[leaf.kind]
-        )[0]
 
     def column(self, leaf: At | Named) -> NDArray[Any]:
         assert isinstance(leaf, At)
