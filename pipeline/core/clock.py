@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from pipeline.core.baselines import Past, look_back_of, looked_at
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.grid import LookBack, grid_step_ms, multiples
-from pipeline.core.judge import looks_back_to
-from pipeline.core.plan import MemoryKind, Plan, Previous
+from pipeline.core.plan import MemoryKind, Plan
 from pipeline.core.windows import Trailing
 
 # More than this many ticks at once (a minute of the default tick) are history, not the present.
@@ -119,23 +119,19 @@ class Clock:
 def with_baselines(plan: Plan, ticks: Iterable[int]) -> list[int]:
     """The ticks asked for and those that their baselines look back on, in order."""
     asked = set(ticks)
-    return sorted(
-        asked | {looks_back_to(baseline, tick) for tick in asked for baseline in baselines(plan)}
-    )
+    looked = (looked_at(baseline, tick) for tick in asked for baseline in baselines(plan))
+    return sorted(asked.union(*looked))
 
 
-def baselines(plan: Plan) -> list[Previous]:
+def baselines(plan: Plan) -> list[Past]:
     """The baselines of a plan that look back on earlier readings."""
     found = [metric.guard.baseline for metric in plan.metrics if metric.guard is not None]
-    return [baseline for baseline in found if isinstance(baseline, Previous)]
+    return [baseline for baseline in found if isinstance(baseline, Past)]
 
 
 def look_backs(plan: Plan) -> list[LookBack]:
     """Which ticks of the past the ticks of a plan look at."""
-    of_baselines = [
-        LookBack(grid_step_ms(baseline.period_ms), baseline.period_ms)
-        for baseline in baselines(plan)
-    ]
+    of_baselines = [look_back_of(baseline) for baseline in baselines(plan)]
     return of_baselines + [LookBack(step_ms, None) for step_ms in growth_steps_ms(plan)]
 
 

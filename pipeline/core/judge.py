@@ -2,20 +2,21 @@
 
 A verdict needs a value, something to hold it against, and enough behind both; where one is
 missing it is `unknown`, which is no alarm and no all-clear.
-The only memory is the readings that `previous(…)` baselines will ask for.
+The only memory is the readings that baselines will ask for.
 """
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from pipeline.core.baselines import Fixed, Past, Previous, look_back_of, looked_at
 from pipeline.core.compose import Reading
-from pipeline.core.grid import grid_step_ms, one_period_before
-from pipeline.core.plan import Better, Fixed, Guard, Plan, Previous
+from pipeline.core.plan import Better, Guard, Plan
 
 
 class State(StrEnum):
@@ -43,12 +44,14 @@ class Verdict:
     reason: str = ""
 
 
+MISSING_OF: Final = 4  # one in so many may be missing of a median
+
 NOT_JUDGED: Final = Verdict(State.UNKNOWN, reason="no guard")
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What `previous(…)` needs to know of a reading."""
+    """What baselines need to know of a reading."""
 
     value: float | None
     coverage: float
@@ -59,21 +62,21 @@ SavedReading = tuple[str, int, float | None, float]  # identity of its metric, t
 
 @dataclass(slots=True)
 class History:
-    """Past readings of the metrics that a `previous(…)` baseline looks back on.
+    """Past readings of the metrics whose baselines look back on them.
 
-    Kept at multiples of the period's step only, and no longer than the period.
+    Kept at multiples of a baseline's step only, and no longer than it looks back.
     `readings[metric][tick_ms]`.
     """
 
     readings: dict[int, dict[int, Published]] = field(default_factory=dict)
 
-    def keep(self, metric: int, baseline: Previous, tick_ms: int, reading: Reading) -> None:
+    def keep(self, metric: int, baseline: Past, tick_ms: int, reading: Reading) -> None:
         """Remember a reading if a later tick will ask for it, and forget what none can."""
-        step = grid_step_ms(baseline.period_ms)
+        step = look_back_of(baseline).step_ms
         kept = self.readings.setdefault(metric, {})
         if tick_ms % step == 0:
             kept[tick_ms] = Published(reading.value, reading.coverage)
-        oldest = looks_back_to(baseline, tick_ms)
+        oldest = looked_at(baseline, tick_ms)[-1]
         for gone in [tick for tick in kept if tick < oldest]:
             del kept[gone]
 
@@ -95,11 +98,6 @@ class History:
                 self.readings.setdefault(number, {})[tick_ms] = Published(value, coverage)
 
 
-def looks_back_to(baseline: Previous, tick_ms: int) -> int:
-    """The tick whose reading is the baseline at `tick_ms`."""
-    return one_period_before(baseline.period_ms, tick_ms)
-
-
 def judge(
     plan: Plan, readings: Sequence[Reading], history: History, tick_ms: int
 ) -> tuple[Verdict, ...]:
@@ -111,18 +109,22 @@ def judge(
             verdicts.append(NOT_JUDGED)
             continue
         verdicts.append(_verdict(guard, reading, _past(guard, history, index, tick_ms)))
-        if isinstance(guard.baseline, Previous):
+        if isinstance(guard.baseline, Past):
             history.keep(index, guard.baseline, tick_ms, reading)
     return tuple(verdicts)
 
 
-def _past(guard: Guard, history: History, metric: int, tick_ms: int) -> Published | None:
-    if not isinstance(guard.baseline, Previous):
-        return None
-    return history.readings.get(metric, {}).get(looks_back_to(guard.baseline, tick_ms))
+def _past(
+    guard: Guard, history: History, metric: int, tick_ms: int
+) -> tuple[Published | None, ...]:
+    """The readings that the baseline is made of, newest first; None for those not there."""
+    if not isinstance(guard.baseline, Past):
+        return ()
+    kept = history.readings.get(metric, {})
+    return tuple(kept.get(at_ms) for at_ms in looked_at(guard.baseline, tick_ms))
 
 
-def _verdict(guard: Guard, reading: Reading, past: Published | None) -> Verdict:
+def _verdict(guard: Guard, reading: Reading, past: Sequence[Published | None]) -> Verdict:
     value = reading.value
     baseline = _baseline(guard, value, past)
     if isinstance(baseline, str):
@@ -144,21 +146,37 @@ def _verdict(guard: Guard, reading: Reading, past: Published | None) -> Verdict:
     return Verdict(state, baseline, warn_at, breach_at)
 
 
-def _baseline(guard: Guard, value: float | None, past: Published | None) -> float | str:
+def _baseline(guard: Guard, value: float | None, past: Sequence[Published | None]) -> float | str:
     """The number to hold the value against, or why there is none."""
     if isinstance(guard.baseline, Fixed):
         return guard.baseline.value
     if isinstance(guard.baseline, Previous):
-        if past is None or past.value is None or past.coverage == 0:
-            return "no reading one period ago"
-        if past.coverage < 1:
-            return "the reading one period ago did not cover its window"
-        return past.value
+        return _previous(past[0])
+    if isinstance(guard.baseline, Past):
+        return _median(past)
     if guard.low is None or guard.high is None:
         raise AssertionError("a guard without a baseline has two bounds")
     if value is None:
         return "no value"
     return guard.low if abs(value - guard.low) < abs(value - guard.high) else guard.high
+
+
+def _previous(past: Published | None) -> float | str:
+    if past is None or past.value is None or past.coverage == 0:
+        return "no reading one period ago"
+    if past.coverage < 1:
+        return "the reading one period ago did not cover its window"
+    return past.value
+
+
+def _median(past: Sequence[Published | None]) -> float | str:
+    """The median of the readings that are covered, of which one in four may be missing."""
+    covered = [each for each in past if each is not None and each.coverage >= 1]
+    values = [each.value for each in covered if each.value is not None]
+    missing = len(past) - len(values)
+    if missing > len(past) // MISSING_OF:
+        return f"{missing} of {len(past)} earlier readings are missing or not covered"
+    return statistics.median(values)
 
 
 def _direction(guard: Guard, baseline: float) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from pipeline.core.baselines import Baseline
 from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.formula import Formula
 from pipeline.core.streams import OfItems, Stream
@@ -367,20 +368,6 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """A baseline that never moves."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """The metric's own published value one period ago."""
-
-    period_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Guard:
     """The limits of a guardrail. `warn` and `breach` are shares of the baseline (0.05 is 5 %)."""
 
@@ -388,7 +375,7 @@ class Guard:
     better: Better
     low: float | None  # both for `between` only
     high: float | None
-    baseline: Fixed | Previous | None  # None for `between`
+    baseline: Baseline | None  # None for `between`
     warn: float
     breach: float
     min_samples: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.core.plan import Better, Fixed, Guard, Previous
+from pipeline.core.baselines import Baseline
+from pipeline.core.plan import Better, Guard
 from pipeline.spec import spans
 from pipeline.spec.problem import Refusal
 from pipeline.spec.schema import Between
@@ -55,7 +56,7 @@ def _guard(source: GuardSource, protects: int) -> Guard:
     )
 
 
-def _baseline(source: GuardSource) -> Fixed | Previous | None:
+def _baseline(source: GuardSource) -> Baseline | None:
     return None if source.baseline is None else spans.baseline_of(source.baseline)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.baselines import Fixed
 from pipeline.core.formula import Calculation, OfTerm, TermPart
-from pipeline.core.plan import Better, Fixed
+from pipeline.core.plan import Better
 from pipeline.spec.canonical import number_text
 from pipeline.spec.problem import Refusal
 

@@ -251,7 +251,7 @@ class GuardSource(_Strict):
     ] = Field(description="lower, higher, or {between: [low, high]}", examples=["lower"])
     baseline: Baseline | None = Field(
         None,
-        description="what the value is held against: previous(duration) or fixed(number)",
+        description="what the value is held against: previous, fixed, median or trailing_median",
         examples=["previous(7d)"],
     )
     warn: Percentage = Field(

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pipeline.core.plan import Fixed, Previous
+from pipeline.core.baselines import Baseline, Fixed, Previous, SameWeekday, TrailingMedian
 from pipeline.core.windows import (
     DAY_MS,
     HOUR_MS,
@@ -32,7 +32,9 @@ _UNITS: Final = {
 _DURATION: Final = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
 _CALENDAR: Final = re.compile(r"(last )?calendar (day|week|month|quarter)")
 _SHARE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?%")
-_BASELINE: Final = re.compile(r"(previous|fixed)\((.*)\)")
+_BASELINE: Final = re.compile(r"(previous|fixed|median|trailing_median)\((.*)\)")
+_WEEKDAY: Final = re.compile(r" *same_weekday *, *weeks *= *([0-9]{1,3}) *")
+_WEEKS_MAX: Final = 57  # not further back than any duration
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
 
 
@@ -132,20 +134,26 @@ def share_of(text: str) -> float:
     return float(Decimal(text.removesuffix("%")) / 100)
 
 
-def baseline_of(text: str) -> Fixed | Previous:
+def baseline_of(text: str) -> Baseline:
     """What a guardrail is held against.
 
     Raises:
-        Refusal: for anything but `previous(duration)` and `fixed(number other than 0)`.
+        Refusal: for anything but `previous(duration)`, `fixed(number other than 0)`,
+            `median(same_weekday, weeks=4)` and `trailing_median(28d)`.
     """
     found = _BASELINE.fullmatch(text)
+    if found and found[1] == "median":
+        return _same_weekday(found[2])
+    if found and found[1] == "trailing_median":
+        return _trailing_median(found[2])
     if found and found[1] == "previous":
         return Previous(_trailing_ms(found[2], found.start(2)))
     if not found or not _NUMBER.fullmatch(found[2].strip()):
         raise Refusal(
             "bad-baseline",
             f"`{text}` is no baseline",
-            "Write `previous(7d)` for the metric's own value a week ago, or `fixed(0.02)`.",
+            "Write `previous(7d)` for the metric's own value a week ago, `fixed(0.02)`, "
+            "`median(same_weekday, weeks=4)`, or `trailing_median(28d)`.",
         )
     value = float(found[2])
     if value == 0:
@@ -155,6 +163,28 @@ def baseline_of(text: str) -> Fixed | Previous:
             "Write the value that is normal, such as `fixed(0.02)`, or `previous(7d)`.",
         )
     return Fixed(value)
+
+
+def _same_weekday(text: str) -> SameWeekday:
+    found = _WEEKDAY.fullmatch(text)
+    if not found or not 1 <= int(found[1]) <= _WEEKS_MAX:
+        raise Refusal(
+            "bad-baseline",
+            "`median` takes `same_weekday` and a number of weeks, at most 57",
+            "Write `median(same_weekday, weeks=4)`.",
+        )
+    return SameWeekday(int(found[1]))
+
+
+def _trailing_median(text: str) -> TrailingMedian:
+    size_ms = duration_ms(text)
+    if size_ms == 0 or size_ms % DAY_MS:
+        raise Refusal(
+            "bad-baseline",
+            f"`trailing_median` looks at whole days, not `{text}`",
+            "Write `trailing_median(28d)`.",
+        )
+    return TrailingMedian(size_ms // DAY_MS)
 
 
 def zone_of(text: str) -> ZoneInfo:

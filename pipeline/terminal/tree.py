@@ -9,9 +9,10 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from pipeline.core.baselines import Past, Previous, SameWeekday
 from pipeline.core.compose import Reading
 from pipeline.core.judge import State, Verdict
-from pipeline.core.plan import Better, EdgeKind, Guard, Metric, Plan, Previous, Role
+from pipeline.core.plan import Better, EdgeKind, Guard, Metric, Plan, Role
 from pipeline.core.publish import Tick
 from pipeline.core.windows import DAY_MS, HOUR_MS
 from pipeline.terminal import figures
@@ -236,10 +237,19 @@ def _evidence(metric: Metric, verdict: Verdict, glyphs: Glyphs) -> str:
         where = _side(guard, verdict.warn_at, verdict.baseline)
         parts.append(f"yellow {where} {_limit(verdict.warn_at, metric)}")
         parts.append(f"red {where} {_limit(verdict.breach_at, metric)}")
-    if isinstance(guard.baseline, Previous) and verdict.baseline is not None:
-        ago = figures.span(guard.baseline.period_ms)
-        parts.append(f"{ago} before {_limit(verdict.baseline, metric)}")
+    if isinstance(guard.baseline, Past) and verdict.baseline is not None:
+        parts.append(f"{_span(guard.baseline)} {_limit(verdict.baseline, metric)}")
     return f" {glyphs.between} ".join(parts)
+
+
+def _span(baseline: Past) -> str:
+    """Which of the metric's own values it is held against."""
+    match baseline:
+        case Previous(period_ms=period_ms):
+            return f"{figures.span(period_ms)} before"
+        case SameWeekday(weeks=weeks):
+            return f"median of {weeks} weeks"
+    return f"median of {baseline.days} days"
 
 
 def _limit(value: float, metric: Metric) -> str:

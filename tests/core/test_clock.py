@@ -3,6 +3,14 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.core.baselines import (
+    Fixed,
+    Previous,
+    SameWeekday,
+    TrailingMedian,
+    look_back_of,
+    looked_at,
+)
 from pipeline.core.clock import (
     CATCH_UP_TICKS,
     HOLDS_NOBODY_BACK,
@@ -11,9 +19,7 @@ from pipeline.core.clock import (
 )
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.formula import Constant
-from pipeline.core.grid import LookBack, grid_step_ms, multiples
-from pipeline.core.judge import looks_back_to
-from pipeline.core.plan import Fixed, Previous
+from pipeline.core.grid import LookBack, multiples
 from pipeline.core.windows import HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 
@@ -26,12 +32,7 @@ START_MS = 1_000 * HOUR_MS
 
 def clock(slots=1, baselines=(), tick_ms=TICK_MS):
     """A clock of ten seconds, or of another tick."""
-    looks = [
-        each
-        if isinstance(each, LookBack)
-        else LookBack(grid_step_ms(each.period_ms), each.period_ms)
-        for each in baselines
-    ]
+    looks = [each if isinstance(each, LookBack) else look_back_of(each) for each in baselines]
     return Clock(slots, tick_ms, looks)
 
 
@@ -133,7 +134,7 @@ def test_catching_up_makes_the_ticks_that_baselines_will_look_back_on():
     found = ticking.advance(0, newest, None)
     first = newest - 30_000 - HOUR_MS
     assert [*range(first, newest - 29_999, MINUTE_MS), newest] == found
-    assert looks_back_to(HOUR, newest) in found
+    assert looked_at(HOUR, newest)[0] in found
 
 
 def test_ticks_that_a_baseline_looks_back_on_are_made_even_off_the_grid():
@@ -174,7 +175,9 @@ def moved(ticking, moves, watermarks):
         yield said, ticking.advance(slot, said, START_MS if fifths is not None else None)
 
 
-BASELINES = st.sampled_from([(), (MINUTE,), (HOUR,), (HOUR, DAYS)])
+BASELINES = st.sampled_from(
+    [(), (MINUTE,), (HOUR,), (HOUR, DAYS), (SameWeekday(2), TrailingMedian(3))]
+)
 GRIDS_MS = st.sampled_from([TICK_MS, 45_000])  # the second does not divide a baseline's step
 
 
@@ -204,7 +207,7 @@ def test_ticks_find_the_ticks_that_their_baselines_look_back_on(moves, baselines
         present = newest is not None and due[-1] - newest <= CATCH_UP_TICKS * tick_ms
         newest, made = due[-1], made | {*due}
         published = [tick for tick in due if tick % tick_ms == 0] if present else [newest]
-        wanted = {looks_back_to(baseline, tick) for tick in published for baseline in baselines}
+        wanted = {at for tick in published for each in baselines for at in looked_at(each, tick)}
         assert {tick for tick in wanted if tick >= first} <= made
 
 

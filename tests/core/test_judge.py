@@ -1,20 +1,28 @@
 """Judge: the matrix of verdicts, the reasons to know nothing, and the memory of baselines."""
 
+from statistics import median
+
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.core.baselines import (
+    Fixed,
+    Previous,
+    SameWeekday,
+    TrailingMedian,
+    looked_at,
+)
 from pipeline.core.compose import Reading
 from pipeline.core.formula import Constant
+from pipeline.core.grid import grid_step_ms
 from pipeline.core.judge import (
     NOT_JUDGED,
     History,
     Published,
     State,
-    grid_step_ms,
     judge,
-    looks_back_to,
 )
-from pipeline.core.plan import Better, Fixed, Previous
+from pipeline.core.plan import Better
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 
@@ -199,7 +207,7 @@ def test_the_step_of_a_baseline_is_the_longest_of_no_more_than_a_hundredth(perio
 def test_a_baseline_looks_back_to_the_last_step_at_or_before_a_period_ago(minutes, tick_ms):
     """The greatest multiple of the step at or before T - P."""
     baseline = Previous(minutes * MINUTE_MS)
-    step, found = grid_step_ms(baseline.period_ms), looks_back_to(baseline, tick_ms)
+    step, found = grid_step_ms(baseline.period_ms), looked_at(baseline, tick_ms)[0]
     assert found % step == 0
     assert found <= tick_ms - baseline.period_ms < found + step
 
@@ -222,11 +230,11 @@ def test_a_guardrail_is_held_against_its_own_past_as_it_was_published(steps, per
     for half_minutes, value in steps:
         tick += half_minutes * MINUTE_MS // 2
         found = judge(plan, [reading(5), reading(value)], history, tick)[1]
-        expected = published.get(looks_back_to(baseline, tick))
+        expected = published.get(looked_at(baseline, tick)[0])
         assert expected == found.baseline
         published[tick] = value
         kept = history.readings[1]
-        assert all(at >= looks_back_to(baseline, tick) for at in kept)
+        assert all(at >= looked_at(baseline, tick)[0] for at in kept)
         assert all(at % grid_step_ms(period_ms) == 0 for at in kept)
     assert len(history.readings.get(1, {})) <= period_ms // grid_step_ms(period_ms) + 2
     assert 0 not in history.readings
@@ -250,3 +258,39 @@ def test_a_baseline_that_never_moves_keeps_no_history():
     )
     judge(plan, [reading(5), reading(5)], history, TICK_MS)
     assert history.readings == {}
+
+
+# ── medians ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 12, 24, 24, 24 * 7]), st.none() | st.integers(1, 9)),
+        max_size=80,
+    ),
+    st.sampled_from([SameWeekday(1), SameWeekday(4), TrailingMedian(4), TrailingMedian(9)]),
+)
+def test_a_median_is_that_of_the_readings_that_were_published(steps, baseline):
+    """Whichever ticks were made: of four one may be missing, and nothing older is kept."""
+    plan = plan_of(metric(Constant(0), guard=guard(baseline=baseline)))
+    history, published, tick = History(), {}, TICK_MS
+    for hours, value in steps:
+        tick += hours * HOUR_MS
+        (found,) = judge(plan, [reading(value)], history, tick)
+        past = [published.get(at) for at in looked_at(baseline, tick)]
+        known = [each for each in past if each is not None]
+        enough = len(past) - len(known) <= len(past) // 4
+        assert found.baseline == (median(known) if enough else None)
+        published[tick] = value
+        assert all(at >= looked_at(baseline, tick)[-1] for at in history.readings[0])
+
+
+def test_a_median_says_how_many_readings_it_lacks():
+    """Those that were not covered are missing too."""
+    plan = plan_of(metric(Constant(0), guard=guard(baseline=TrailingMedian(4))))
+    history = History()
+    for day in range(4):
+        judge(plan, [reading(5, coverage=day / 3)], history, TICK_MS + day * DAY_MS)
+    (found,) = judge(plan, [reading(5)], history, TICK_MS + 4 * DAY_MS)
+    assert (found.state, found.baseline) == (UNKNOWN, None)
+    assert found.reason == "3 of 4 earlier readings are missing or not covered"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from pipeline.core.baselines import Previous
 from pipeline.core.formula import Calculation, Constant, OfTerm, TermPart
 from pipeline.core.judge import History, State
 from pipeline.core.partial import Partial
-from pipeline.core.plan import Previous
 from pipeline.core.publish import iso, rows, tick
 from pipeline.core.windows import DAY_MS, Trailing
 from tests.core.plans import guard, metric, plan_of

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
+from pipeline.core.baselines import looked_at
 from pipeline.core.clock import baselines
-from pipeline.core.judge import looks_back_to
 from tests.engine.both_engines import bytewax, compiled, deployed, local, same, until_exhausted
 from tests.engine.deep_product import DEPLOYMENT, PLAN, START_MS, last_tick_ms, stream
 from tests.engine.memory_source import MemorySource
@@ -118,7 +118,7 @@ def test_drawn_cases_give_the_local_engines_ticks(case: Case, workers, slots, lu
     expected = local(plan, deployment, case.records, made)
 
     def comparable(tick):
-        looked_at = {looks_back_to(baseline, tick.at_ms) for baseline in baselines(plan)}
-        return tick if looked_at <= set(made) else replace(tick, verdicts=())
+        looked = {at for baseline in baselines(plan) for at in looked_at(baseline, tick.at_ms)}
+        return tick if looked <= set(made) else replace(tick, verdicts=())
 
     assert same(map(comparable, expected), map(comparable, published))

@@ -8,8 +8,8 @@ from threading import Event
 
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
+from pipeline.core.baselines import looked_at
 from pipeline.core.clock import baselines
-from pipeline.core.judge import looks_back_to
 from tests.engine.both_engines import bytewax, compiled, deployed, local, same, until_exhausted
 from tests.engine.memory_source import MemorySource
 from tests.oracle.strategies import Case, cases
@@ -47,8 +47,8 @@ def test_drawn_cases_are_resumed_exactly(case: Case, stops, workers, luck):
     expected = {tick.at_ms: tick for tick in local(plan, deployment, case.records, made)}
 
     def comparable(tick):
-        looked_at = {looks_back_to(baseline, tick.at_ms) for baseline in baselines(plan)}
-        return tick if looked_at <= made else replace(tick, verdicts=())
+        looked = {at for baseline in baselines(plan) for at in looked_at(baseline, tick.at_ms)}
+        return tick if looked <= made else replace(tick, verdicts=())
 
     assert same(
         (comparable(expected[tick.at_ms]) for tick in published), map(comparable, published)

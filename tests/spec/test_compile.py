@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.core import expression as tree, plan
+from pipeline.core.baselines import Fixed, Previous
 from pipeline.core.expression import Kind
 from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.plan import (
@@ -12,9 +13,7 @@ from pipeline.core.plan import (
     AtLeast,
     Better,
     EdgeKind,
-    Fixed,
     NotHeld,
-    Previous,
     Role,
     TermKind,
 )

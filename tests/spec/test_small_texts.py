@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import pipeline.spec
-from pipeline.core.plan import Fixed, Previous
+from pipeline.core.baselines import Fixed, Previous, SameWeekday, TrailingMedian
 from pipeline.core.windows import DAY_MS, HOUR_MS, Calendar, Trailing, Unit
 from pipeline.spec import fields, spans
 from pipeline.spec.paths import path_of, path_text
@@ -76,6 +76,9 @@ def test_shares_and_baselines():
     assert spans.baseline_of("fixed(0.02)") == Fixed(0.02)
     assert spans.baseline_of("fixed( -1e2 )") == Fixed(-100.0)
     assert spans.baseline_of("previous(1h)") == Previous(HOUR_MS)
+    assert spans.baseline_of("median(same_weekday, weeks=4)") == SameWeekday(4)
+    assert spans.baseline_of("median( same_weekday,weeks = 57 )") == SameWeekday(57)
+    assert spans.baseline_of("trailing_median(4w)") == TrailingMedian(28)
 
 
 @pytest.mark.parametrize("text", ["3", "3 %", "-3%", "3.%", "%", "three%"])
@@ -87,7 +90,9 @@ def test_bad_shares(text):
 
 @pytest.mark.parametrize(
     "text", ["7d", "previous", "previous()", "fixed()", "fixed(x)", "fixed(0)", "fixed(0.0)",
-             "median(7d)", "previous(500ms)", "fixed(1e999)"]
+             "median(7d)", "median(same_weekday)", "median(same_weekday, weeks=0)",
+             "median(same_weekday, weeks=58)", "trailing_median(36h)", "trailing_median(0d)",
+             "previous(500ms)", "fixed(1e999)"]
 )  # fmt: skip
 def test_bad_baselines(text):
     """Anything else is no baseline, and nothing can be told from 0."""
