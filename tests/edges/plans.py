@@ -2,8 +2,9 @@
 
 from pipeline.core.baselines import Fixed
 from pipeline.core.compose import Reading
+from pipeline.core.formula import Constant
 from pipeline.core.judge import NOT_JUDGED, State, Verdict
-from pipeline.core.plan import Better, Constant, Envelope, Guard, Metric, Plan, Role, TimeUnit
+from pipeline.core.plan import Better, Envelope, Guard, Metric, Plan, Role, TimeUnit
 from pipeline.core.publish import Tick
 
 AT_MS = 1_700_000_000_000
