@@ -26,6 +26,11 @@ def _text(node: ast.expr) -> str:
     return _name(node) if isinstance(node, ast.Name) else str(ast.literal_eval(node))
 
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "active_units": {"unit": "day"},
+    "streak": {"unit": "day", "grace": 0},
+    "mean_per": {"new_members": "zero_fill"},
+}
 READ = {
     "quantile": plain_number,
     "steps": plain_number,
@@ -48,8 +53,7 @@ def _options(call: ast.Call, function: str) -> dict[str, Any]:
     for argument in call.args[1:]:
         given[SECOND[function]] = argument
     options = {name: READ[name](node) for name, node in given.items() if name is not None}
-    defaults = {"grace": 0} if function == "streak" else {}
-    return defaults | options
+    return DEFAULTS.get(function, {}) | options
 
 
 def _looks(function: str, options: dict[str, Any], threshold: int | None) -> Iterator[Window]:
@@ -95,9 +99,10 @@ def _aggregate(
 
 
 def _thresholds(node: ast.expr) -> dict[ast.expr, int]:
-    """Give the whole number that each call is compared with."""
+    """Give the least whole number that decides each comparison with one."""
     return {
         part.left: int(plain_number(part.comparators[0]))
+        + isinstance(part.ops[0], ast.Gt | ast.LtE)
         for part in ast.walk(node)
         if isinstance(part, ast.Compare) and isinstance(part.left, ast.Call)
     }

@@ -5,21 +5,13 @@ declared only where something asks for them; every event and set is used by some
 """
 
 import io
-from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from ruamel.yaml import YAML
 
-NAMES = ("open", "share", "pay")
-ID_PATHS: dict[str, Any] = {
-    "user": "user",
-    "item": "properties.item",
-    "org": 'context["Org Id"]',
-    "seat": {"together": ["user", "properties.item"]},
-}
-USER_OR_ANONYMOUS = {"first": ["user", "anon"]}
+from tests.oracle.draft import USER_OR_ANONYMOUS, Draft, Scale, draw_event
+
 ATTRIBUTES = (("item", "owner", "user"), ("user", "home", "org"), ("item", "place", "org"))
 ENVELOPES: tuple[Any, ...] = (
     "segment",
@@ -27,134 +19,6 @@ ENVELOPES: tuple[Any, ...] = (
     {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "id": "uuid"},
     {"name": "meta.kind", "time": {"from": 'meta["At Time"]', "unit": "s"}},
 )
-# Products of two or three decimals have at most six, and no quotient here ends in half a
-# millionth: nobody's rounding is put to the test.
-NUMBERS: tuple[Any, ...] = (
-    "properties.n",
-    {"from": "properties.n", "min": -10},
-    {"from": "properties.n", "min": 0, "max": 10},
-    {"from": "properties.n / 10", "min": -1},
-    "properties.n * 2 + 1",
-    {"from": "properties.n / properties.k", "min": -100, "max": 100},
-    {"from": "-(properties.n - properties.k)", "min": -100},
-)
-CONDITIONS = (
-    "{n} > 1",
-    "{n} <= 2.5",
-    "not {n} >= 2",
-    "{n} in (1, 2, 2.5)",
-    "{n} != 1 or {ok}",
-    "{plan} == 'pro'",
-    "{plan} != 'free' and {n} > 0.5",
-    "{plan} in ('pro', 'team')",
-    "not ({plan} not in ('pro', 'team') or {n} < 1)",
-    "{ok}",
-    "not {ok}",
-    "{ok} == true or {n} + 1 > 3",
-    "{ok} != true",
-)
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
-CALENDAR = tuple(
-    f"{kind}calendar {unit}"
-    for kind in ("", "last ")
-    for unit in ("day", "week", "month", "quarter")
-)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How fast a case's time goes: its tick and the windows that are worth trying with it."""
-
-    tick_ms: int
-    span_ms: int
-    trailing: tuple[str, ...]
-    lateness_ms: tuple[int, ...]
-    previous: tuple[str, ...]
-    """Distances whose resolution is a multiple of the tick, so that a reading is there."""
-
-
-SCALES = (
-    Scale(1_000, 60_000, ("7s", "10s", "30s", "90s", "2h"), (0, 2_000, 10_000), ("10s", "40s")),
-    Scale(5_000, 600_000, ("10s", "1m", "5m", "20m", "2h"), (0, 5_000, 60_000), ("90m", "2h")),
-    Scale(
-        60_000, 21_600_000, ("10m", "1h", "6h", "1d", "2d"), (0, 60_000, 1_800_000), ("17h", "2d")
-    ),
-    Scale(
-        3_600_000, 432_000_000, ("12h", "1d", "2d", "7d"), (0, 600_000, 21_600_000), ("42d", "60d")
-    ),
-)
-
-
-@dataclass
-class Draft:
-    """A definition in the making."""
-
-    draw: DrawFn
-    scale: Scale
-    events: dict[str, dict[str, Any]] = field(default_factory=dict)
-    numbers: dict[str, Any] = field(default_factory=dict)
-    entities: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sets: dict[str, dict[str, Any]] = field(default_factory=dict)
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def chance(self, percent: int) -> bool:
-        """Decide something that shrinks towards no."""
-        return self.draw(st.integers(0, 99)) >= 100 - percent
-
-    def pick(self, *options: Any) -> Any:
-        """Choose one; the first is the simplest."""
-        return self.draw(st.sampled_from(options))
-
-    def window(self) -> str:
-        """Choose a window, a trailing one more often."""
-        if self.chance(25):
-            return self.pick(*CALENDAR)
-        return f"trailing {self.pick(*self.scale.trailing)}"
-
-    def with_id(self, *entities: str) -> list[str]:
-        """Name the events that carry all of these ids."""
-        return [e for e, about in self.events.items() if set(entities) <= set(about["ids"])]
-
-    def need(self, event: str, value: str) -> str:
-        """Declare a value of an event, now that something asks for it."""
-        declared = {"n": self.numbers[event], "plan": "properties.plan", "ok": "properties.ok"}
-        self.events[event].setdefault("values", {})[value] = declared[value]
-        return value
-
-    def options(self, event: str) -> tuple[str, bool]:
-        """Draw `where=` and `window=`; also tell whether the owner's window is needed."""
-        text = ""
-        if self.chance(22):
-            condition = self.pick(*CONDITIONS)
-            for value in ("n", "plan", "ok"):
-                if "{" + value + "}" in condition:
-                    self.need(event, value)
-            text += ", where=" + condition.format(n="n", plan="plan", ok="ok")
-        needs_window = not self.chance(25)
-        if not needs_window:
-            text += f', window="{self.window()}"'
-        return text, needs_window
-
-
-def _event(draft: Draft, name: str) -> None:
-    kinds = draft.pick(
-        ("user", "item"),
-        ("user", "item", "org"),
-        ("user", "item", "seat"),
-        ("user",),
-        ("user", "org"),
-        ("item", "org"),
-    )
-    about: dict[str, Any] = {
-        "name": draft.pick(*NAMES) if draft.chance(70) else list(NAMES[: draft.pick(2, 3)]),
-        "ids": {kind: ID_PATHS[kind] for kind in kinds},
-    }
-    if draft.chance(15):
-        about["where"] = draft.pick(*CONDITIONS).format(
-            n="properties.n", plan="properties.plan", ok="properties.ok"
-        )
-    draft.events[name] = about
-    draft.numbers[name] = draft.pick(*NUMBERS)
 
 
 def _attributes(draft: Draft) -> None:
@@ -271,17 +135,18 @@ def _metric(draft: Draft, name: str, shape: str | None = None) -> None:
         draft.metrics[name]["window"] = draft.window()
 
 
-def _guard(draft: Draft) -> dict[str, Any]:
+def guard(draft: Draft) -> dict[str, Any]:
+    """Draw a guard, with whatever baseline goes with it."""
     better = draft.pick("lower", "higher", [1, 3], [0.5, 2], [-2, 5])
     is_between = isinstance(better, list)
-    guard: dict[str, Any] = {"protects": "star"}
-    guard["better"] = {"between": better} if is_between else better
+    about: dict[str, Any] = {"protects": "star"}
+    about["better"] = {"between": better} if is_between else better
     if not is_between:
         past = draft.pick(*draft.scale.previous)
-        guard["baseline"] = draft.pick(
+        about["baseline"] = draft.pick(
             f"previous({past})", "fixed(2)", "fixed(0.5)", f"previous({past})", "fixed(-1)"
         )
-    return guard | {
+    return about | {
         "warn": draft.pick("3%", "10%", "0.5%"),
         "breach": draft.pick("100%", "50%", "25%", "200%"),
         "min_samples": draft.pick(0, 1, 1, 2, 5),
@@ -306,7 +171,7 @@ def _roles(draft: Draft) -> None:
         if name in inputs:
             draft.metrics[name]["role"] = "input"
         elif draft.chance(50):
-            draft.metrics[name] |= {"role": "guardrail", "guard": _guard(draft)}
+            draft.metrics[name] |= {"role": "guardrail", "guard": guard(draft)}
 
 
 def _use_everything(draft: Draft) -> None:
@@ -328,29 +193,30 @@ def _use_everything(draft: Draft) -> None:
             star["value"] = f'{star["value"]} + count({name}, window="{window}")'
 
 
-@st.composite
-def definitions(draw: DrawFn, scale: Scale) -> str:
-    """Draw a valid definition as YAML text."""
+def drafted(draw: DrawFn, scale: Scale, *, small: bool) -> Draft:
+    """Draw a definition of counts, sums and sets of them; a small one leaves room for more."""
     draft = Draft(draw, scale)
     for name in ("e_one", "e_two", "e_three")[: draft.pick(2, 1, 3)]:
-        _event(draft, name)
+        draw_event(draft, name)
     if draft.chance(30):
         for about in draft.events.values():
             if "user" in about["ids"]:
                 about["ids"]["user"] = USER_OR_ANONYMOUS
     _attributes(draft)
-    for name in ("s_one", "s_two", "s_three")[: draft.pick(2, 1, 3, 0)]:
+    for name in ("s_one", "s_two", "s_three")[
+        : draft.pick(0, 1) if small else draft.pick(2, 1, 3, 0)
+    ]:
         _set(draft, name)
     _metric(draft, "star", "T" if draft.chance(60) else "T / T")
-    for number in range(draft.pick(2, 1, 3, 4, 5, 0)):
+    for number in range(draft.pick(*metrics)):
         _metric(draft, f"m_{number}", "42" if draft.chance(3) else None)
     _use_everything(draft)
     _roles(draft)
-    return _yaml(draft)
+    return draft
 
 
-def _yaml(draft: Draft) -> str:
-    zone = draft.pick(*ZONES)
+def written(draft: Draft, zone: str) -> str:
+    """Write a draft down as YAML text."""
     sections = {
         "version": 1,
         "product": "drawn",
@@ -358,6 +224,8 @@ def _yaml(draft: Draft) -> str:
         "source": {"topics": ["events"], "envelope": draft.pick(*ENVELOPES)},
         "entities": draft.entities,
         "events": draft.events,
+        "streams": draft.streams,
+        "params": draft.params,
         "sets": draft.sets,
         "metrics": draft.metrics,
     }

@@ -3,8 +3,9 @@
 Times gather at the edges of windows and ticks, ids come from small pools so that thresholds
 are crossed, and some records place themselves by the watermark that they will meet.
 
-Left out is only what the reference leaves open: two different lessons of an attribute at one
-millisecond, two faults in one record, and unreadable records that would move a watermark.
+Left out is only what the reference leaves open: two different lessons of an attribute or rows of a
+stream at one millisecond, two faults in one record, and unreadable records that would move a
+watermark.
 """
 
 import json
@@ -144,8 +145,12 @@ class Stream:
         return time_ms
 
     def _teaches(self, name: str) -> bool:
-        teachers = {attribute.event for attribute in self.definition.attributes}
-        return any(name in self.definition.events[event].names for event in teachers)
+        """Whether the order of such records matters: they teach, or are part of a stream."""
+        definition = self.definition
+        teachers = {a.event for a in (*definition.attributes, *definition.states)}
+        for stream in definition.streams.values():
+            teachers |= set(stream.parts.values())
+        return any(name in definition.events[event].names for event in teachers)
 
     def _write(self, pick: Pick, time_ms: int) -> bytes:
         body, record_id = json.loads(json.dumps(pick.body)), f"r{len(self.records)}"

@@ -15,7 +15,7 @@ from tests.oracle.expression import COMPARISON, TRUTH, places, sql
 from tests.oracle.habits import active_units, mean_per, streak
 from tests.oracle.model import Aggregate, Definition, EntitySet, State
 from tests.oracle.rows import Rows
-from tests.oracle.streams import MILLIONTHS
+from tests.oracle.streams import MILLIONTHS, kept
 from tests.oracle.windows import Spans
 from tests.oracle.words import plain_number
 
@@ -49,7 +49,8 @@ class Membership:
             self._attribute(a.entity, a.name, a.event, f"id_{a.field}")
         for state in definition.states:
             if state.value in rows.types[state.event]:  # else nothing asks for it
-                self._attribute(state.entity, state.name, state.event, f"value_{state.value}")
+                taught = kept(f"value_{state.value}", rows.types[state.event][state.value])
+                self._attribute(state.entity, state.name, state.event, taught)
         for entity_set in definition.sets.values():
             self._set(entity_set)
 

@@ -13,7 +13,7 @@ import duckdb
 
 from tests.oracle.expression import TRUTH, places, sql
 from tests.oracle.model import Definition, State
-from tests.oracle.streams import columns_of, items
+from tests.oracle.streams import columns_of, items, kept
 from tests.oracle.uses import entities_of, value_types
 from tests.oracle.words import Path
 
@@ -66,8 +66,9 @@ class Rows:
     def _as_of(self, state: State) -> str:
         """Look up what was taught last at or before a row's time."""
         taught = f"lesson.value_{state.value}"
+        last = kept(f"arg_max({taught}, lesson.t)", self.types[state.event][state.value])
         return f"""(
-            SELECT arg_max({taught}, lesson.t) FROM event_{state.event} AS lesson
+            SELECT {last} FROM event_{state.event} AS lesson
             WHERE lesson.id_{state.entity} = event.id_{state.entity} AND {taught} IS NOT NULL
                 AND lesson.x < event.tick AND lesson.t <= event.t
         )"""

@@ -8,7 +8,7 @@ with an interval.
 from decimal import Decimal
 
 from tests.oracle.model import Aggregate
-from tests.oracle.streams import MILLIONTHS
+from tests.oracle.streams import MILLIONTHS, ROUNDED
 from tests.oracle.surveys import csat, nps
 
 NOTHING = "NULL, NULL, NULL"
@@ -33,6 +33,7 @@ def measured(aggregate: Aggregate, entity: str | None) -> str:
     if aggregate.function == "csat":
         return csat(value, aggregate.options["top"])
     total = f"coalesce(sum({MILLIONTHS.format(value=value)}), 0)::DOUBLE / 1e6"
+    rounded = ROUNDED.format(value=value)
     number, rows, ids = f"count({value})", "count(event.t)", f"count(DISTINCT {other})"
     pairs = f"count(DISTINCT CASE WHEN {other} IS NOT NULL THEN ({other}, event.id_{entity}) END)"
     quantile = aggregate.options.get("quantile", Decimal("0.5"))
@@ -44,10 +45,10 @@ def measured(aggregate: Aggregate, entity: str | None) -> str:
         "sum_distinct": f"{pairs}, {pairs}, {NOTHING}",
         "sum": f"{total}, {number}, {NOTHING}",
         "mean": f"{total} / nullif({number}, 0), {number}, {total}, {number}, NULL",
-        "min": f"min({value}), {number}, {NOTHING}",
-        "max": f"max({value}), {number}, {NOTHING}",
-        "median": f"{_at_rank(value, quantile)}, {number}, {NOTHING}",
-        "quantile": f"{_at_rank(value, quantile)}, {number}, {NOTHING}",
+        "min": f"min({rounded}), {number}, {NOTHING}",
+        "max": f"max({rounded}), {number}, {NOTHING}",
+        "median": f"{_at_rank(rounded, quantile)}, {number}, {NOTHING}",
+        "quantile": f"{_at_rank(rounded, quantile)}, {number}, {NOTHING}",
     }[aggregate.function]
 
 

@@ -1,6 +1,6 @@
 """Whole cases for comparing an engine with the oracle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -9,21 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from tests.oracle.baselines import past_ticks
-from tests.oracle.drawn_definition import SCALES, Scale, definitions
+from tests.oracle.draft import SCALES, SLOW, Scale
+from tests.oracle.drawn_classes import ADD
+from tests.oracle.drawn_days import ZONES, special_days
+from tests.oracle.drawn_definition import drafted, written
 from tests.oracle.drawn_records import Pick, picks, streamed
+from tests.oracle.growth import growths, period_ms
 from tests.oracle.language import read
 from tests.oracle.model import Definition
 from tests.oracle.oracle import Record, Settings
 from tests.oracle.words import resolution_ms
 
-BASE_DAYS = {
-    "UTC": ("2025-01-01", "2024-02-29"),
-    "Europe/Berlin": ("2025-03-30", "2025-03-31", "2025-10-27"),
-    "America/New_York": ("2025-03-10", "2025-11-02"),
-    "Asia/Kathmandu": ("2025-04-01", "2025-06-15"),
-    "Australia/Lord_Howe": ("2025-04-07", "2025-10-06"),
-}
-"""Days that start a week, month or quarter, or on which clocks are changed."""
 DAY_MS = 86_400_000
 LONG_BEFORE_MS = 300 * DAY_MS
 TICKS_MAX = 8
@@ -38,11 +34,14 @@ class Case:
     settings: Settings
     ticks_ms: list[int]
     tick_ms: int
+    about: str = "plain"
+    """Its class."""
 
 
-def _base_ms(draw: DrawFn, definition: Definition) -> int:
-    day = draw(st.sampled_from(BASE_DAYS[definition.zone]))
-    moment = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(definition.zone))
+def _base_ms(draw: DrawFn, zone: str) -> int:
+    """Draw the start of a day on which something is unlike other days."""
+    day = draw(st.sampled_from(special_days(zone)))
+    moment = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
     return int(moment.timestamp()) * 1_000
 
 
@@ -127,18 +126,42 @@ def _echoes(definition: Definition, drawn: list[Pick], ticks_ms: list[int]) -> l
     ]
 
 
+def _long_before_ms(definition: Definition) -> int:
+    """Give how long before all others the first records are, if there are such.
+
+    Growth looks at every tick of a grid from the first record on, so that is not too long ago.
+    """
+    periods = [period_ms(definition, aggregate) for aggregate in growths(definition)]
+    return 3 * max(periods) if periods else LONG_BEFORE_MS
+
+
 @st.composite
-def cases(draw: DrawFn, records_max: int = 80) -> Case:
+def cases(
+    draw: DrawFn,
+    records_max: int = 80,
+    classes: Sequence[str] = ("plain",),
+    zone: str | None = None,
+) -> Case:
     """Draw a definition, a stream of records for it, settings and ticks to look at.
 
     Most cases begin with a few records of long before, so that windows are covered and guards
     have something to say.
+
+    Args:
+        draw: of Hypothesis.
+        records_max: how many records at most, but for those of long before.
+        classes: of `drawn_classes.ADD`, one of which the case is about.
+        zone: of the calendar, any of `ZONES` unless given.
     """
-    scale = draw(st.sampled_from(SCALES))
-    text = draw(definitions(scale))
+    about = draw(st.sampled_from(classes))
+    scale = draw(st.sampled_from((SLOW, *SCALES[-1:]) if about == "habits" else SCALES))
+    draft = drafted(draw, scale, small=about != "plain")
+    ADD[about](draft)
+    zone = zone or draw(st.sampled_from(ZONES))
+    text = written(draft, zone)
     definition = read(text)
     settings = _settings(draw, scale)
-    base_ms = _base_ms(draw, definition)
+    base_ms = _base_ms(draw, zone)
     ticks_ms = _ticks(draw, base_ms, scale)
     names = sorted({name for event in definition.events.values() for name in event.names})
     drawing = picks(names, _times(definition, base_ms, ticks_ms, scale), _delays(settings, scale))
@@ -146,8 +169,10 @@ def cases(draw: DrawFn, records_max: int = 80) -> Case:
     drawn = [draw(drawing) for _ in range(number)]
     if draw(st.sampled_from([False, True, True])):
         drawn += _echoes(definition, drawn, ticks_ms)
+        before_ms = base_ms - _long_before_ms(definition)
         drawn += [
-            Pick(**{**vars(p), "time_ms": base_ms - LONG_BEFORE_MS, "kind": "good", "delay_ms": 0})
+            Pick(**{**vars(p), "time_ms": before_ms, "kind": "good", "delay_ms": 0})
             for p in drawn[:5]
         ]
-    return Case(text, streamed(definition, settings, drawn), settings, ticks_ms, scale.tick_ms)
+    records = streamed(definition, settings, drawn)
+    return Case(text, records, settings, ticks_ms, scale.tick_ms, about)

@@ -3,10 +3,13 @@
 
 from collections.abc import Iterator
 
+from tests.oracle.expression import NUMBER
 from tests.oracle.model import Stream
 
 MILLIONTHS = "CAST(round({value} * 1e6) AS BIGINT)"
 """A value as a whole number of millionths, rounded once."""
+ROUNDED = f"({MILLIONTHS}::DOUBLE / 1e6)"
+"""A value as the number that its millionths are."""
 BEFORE_EVERYTHING = -(2**62)
 """The time of a seed that has none."""
 OWN_COLUMNS = {
@@ -18,6 +21,11 @@ OWN_COLUMNS = {
 }
 Types = dict[str, dict[str, str]]
 """Event → value → type."""
+
+
+def kept(value: str, kind: str) -> str:
+    """Write a value as it is kept: numbers are rounded once."""
+    return ROUNDED.format(value=value) if kind == NUMBER else value
 
 
 def _values(stream: Stream, types: Types) -> Iterator[tuple[str, str]]:
@@ -49,7 +57,9 @@ def _group(stream: Stream) -> list[str]:
 def _part(stream: Stream, types: Types, alias: str) -> str:
     """Select the visible rows of one part that belong to a group."""
     event, keys = stream.parts[alias], _group(stream)
-    values = "".join(f", value_{v} AS {alias}__{v}" for v in types[event])
+    values = "".join(
+        f", {kept(f'value_{v}', kind)} AS {alias}__{v}" for v, kind in types[event].items()
+    )
     return f"""
         SELECT tick, row, '{alias}' AS part, t, {", ".join(keys)}{values}
         FROM seen_{event} WHERE {" AND ".join(f"{key} IS NOT NULL" for key in keys)}
@@ -121,7 +131,7 @@ def _sessions(stream: Stream, types: Types) -> str:
         f", coalesce(sum({MILLIONTHS.format(value=f'{alias}__{value}')}), 0)::DOUBLE / 1e6"
         f" AS value_{alias}__{value}"
         for alias, value in _values(stream, types)
-        if types[stream.parts[alias]][value] == "DOUBLE"
+        if types[stream.parts[alias]][value] == NUMBER
     )
     counts = "".join(f", count(*) FILTER (part = '{a}') AS value_{a}" for a in stream.parts)
     return f"""

@@ -1,0 +1,351 @@
+"""Draw what the language has beyond counts, sums and sets of them, class by class.
+
+Each class adds to a definition in the making what it is about: sets, streams and metrics.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.oracle.draft import Draft, options_of
+from tests.oracle.drawn_definition import guard
+
+STATE_CONDITIONS = (
+    "tier == 'pro'",
+    "tier in ('pro', 'team')",
+    "tier != 'free'",
+    "not tier == 'free'",
+    "level >= 2",
+    "vip",
+    "not vip and level < 5",
+    "tier not in ('free', 'team') or vip",
+)
+HABITS = {
+    "streak": "streak({0}, unit={1}, grace={grace}{2}) ",
+    "active_units": "active_units({0}, unit={1}, of={of}{2}) ",
+    "mean_per": "mean_per({0}, period={period}, periods={periods}, new_members={members}{2}) ",
+}
+STATES = {"tier": "plan", "level": "n", "vip": "ok"}
+"""Attribute → the value that teaches it."""
+
+
+def _metric(draft: Draft, name: str, value: str, *, window: bool = False, **keys: Any) -> None:
+    draft.metrics[name] = {
+        "label": name.replace("_", " ").title(),
+        "definition": "Drawn by chance.",
+        "value": value,
+        "unit": "items",
+        "owner": "nobody",
+        **keys,
+    }
+    if window:
+        draft.metrics[name]["window"] = draft.window()
+
+
+def _guarded(draft: Draft, name: str) -> None:
+    if draft.chance(40):
+        draft.metrics[name] |= {"role": "guardrail", "guard": guard(draft)}
+
+
+def _size(draft: Draft, name: str) -> None:
+    _metric(draft, f"size_{name}", f"size({name})")
+    _guarded(draft, f"size_{name}")
+
+
+def _entities(draft: Draft) -> list[str]:
+    return sorted({k for e in draft.events.values() for k in e["ids"] if k != "seat"})
+
+
+def _event_of(draft: Draft, *entities: str) -> str:
+    """Choose an event with these ids, which all get if none has them."""
+    found = draft.with_id(*entities)
+    if not found:
+        draft.give_ids("e_one", *entities)
+        found = ["e_one"]
+    return str(draft.pick(*found))
+
+
+def params(draft: Draft) -> None:
+    """Numbers with names, in a set, in a condition, and varied."""
+    event = _event_of(draft)
+    draft.need(event, "n")
+    draft.params["least"] = draft.pick(1, 0.5, 2)
+    _metric(draft, "par", f"count({event}, where=n > least)", window=True)
+    draft.metrics["par"]["variants"] = {"strict": {"least": draft.pick(2.5, 5)}}
+    if draft.chance(50):
+        draft.metrics["par"]["params"] = {"least": 1.125}
+    entity = draft.pick(*_entities(draft))
+    subject = _event_of(draft, entity)
+    draft.sets["often"] = {
+        "of": entity,
+        "when": f"count({subject}) >= times",
+        "window": draft.window(),
+        "params": {"times": draft.pick(1, 2)},
+    }
+    _size(draft, "often")
+    draft.metrics["size_often"]["variants"] = {"more": {"times": draft.pick(2, 3)}}
+
+
+def _teach(draft: Draft, entity: str) -> None:
+    for name, value in STATES.items():
+        event = _event_of(draft, entity)
+        draft.need(event, value)
+        draft.entities.setdefault(entity, {})[name] = {"from": f"{event}.{value}"}
+
+
+def states(draft: Draft) -> None:
+    """Value attributes, in sets as of the tick and in conditions as of the row."""
+    entity = draft.pick("user", "item")
+    _teach(draft, entity)
+    condition = draft.pick(*STATE_CONDITIONS)
+    event = _event_of(draft, entity)
+    draft.sets["stated"] = {"of": entity, "when": condition}
+    if draft.chance(60):
+        joint = draft.pick(" and ", " or ")
+        draft.sets["stated"]["when"] = f"count({event}) >= 1{joint}({condition})"
+        draft.sets["stated"]["window"] = draft.window()
+    _size(draft, "stated")
+    where = draft.pick(*STATE_CONDITIONS)
+    for name in STATES:
+        where = where.replace(name, f"{entity}.{name}")
+    _metric(draft, "as_of", f"count({event}, where={where})", window=True)
+    _guarded(draft, "as_of")
+    draft.sets["stated_rows"] = {
+        "of": entity,
+        "when": f"count({event}, where={where}) >= {draft.pick(1, 2)}",
+        "window": draft.window(),
+    }
+    _size(draft, "stated_rows")
+
+
+def habits(draft: Draft) -> None:
+    """How regularly an entity does something."""
+    for number in range(draft.pick(2, 1, 3)):
+        entity = draft.pick(*_entities(draft))
+        event = _event_of(draft, entity)
+        unit = draft.pick("day", "day", "week", "month")
+        kind = draft.pick(*HABITS)
+        where = options_of(draft, event)
+        text = HABITS[kind].format(
+            *(event, unit, where),
+            grace=draft.pick(0, 1, 2),
+            of=draft.pick(3, 7, 2, 30),
+            period=draft.pick(*draft.scale.trailing),
+            periods=draft.pick(2, 3, 7),
+            members=draft.pick("zero_fill", "since_first"),
+        )
+        text += draft.pick(*((">= 0.5", "> 1") if kind == "mean_per" else (">= 2", "> 0", ">= 3")))
+        draft.sets[f"habit_{number}"] = {"of": entity, "when": text}
+        _size(draft, f"habit_{number}")
+
+
+def anchored(draft: Draft) -> None:
+    """What entities do in a window of their own."""
+    for number in range(draft.pick(1, 2)):
+        entity = draft.pick("user", "item")
+        anchor, event = _event_of(draft, entity), _event_of(draft, entity)
+        where = options_of(draft, event)
+        condition = draft.pick(">= 1", ">= 2", "> 2")
+        text = f"count({event}{where}) {condition}"
+        others = [k for k in draft.events[event]["ids"] if k != entity]
+        if others and draft.chance(30):
+            text = f"distinct({event}.{draft.pick(*others)}{where}) >= {draft.pick(1, 2)}"
+        if draft.chance(30):
+            text += f" and not sum({event}.{draft.need(event, 'n')}) > 5"
+        about = {"of": entity, "when": text}
+        length = draft.pick(*draft.scale.trailing)
+        about["window"] = f"first {length} after {anchor}"
+        if draft.chance(35):
+            about |= {
+                "window": f"first session after {anchor}",
+                "gap": draft.pick(*draft.scale.gaps),
+            }
+        about[draft.pick("matured", "started")] = f"trailing {draft.pick(*draft.scale.trailing)}"
+        name = f"anchored_{number}"
+        draft.sets[name] = about
+        _size(draft, name)
+        _metric(draft, f"share_{name}", f"size({name}) / cohort({name})")
+
+
+STREAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "session": (
+        ("length", "count", "a", "b", "a.n"),
+        ("is_first", "ended", "not is_first and count > 1", "length >= 5", "b >= 1"),
+    ),
+    "pair": (
+        ("elapsed", "a.n", "b.n"),
+        (
+            *("matched", "decided", "decided and not matched"),
+            *("elapsed <= 60", "b.n > a.n", "b.at > a.at + 3"),
+        ),
+    ),
+    "sequence": (("steps", "elapsed", "c.n"), ("steps >= 2", "elapsed > 10", "b.n > 1")),
+    "gap": (("elapsed",), ("elapsed >= 5", "elapsed < 3600")),
+    "first": (("n", "a.n"), ("n > 1", "a.n <= 2.5")),
+}
+"""Kind → columns of numbers, and conditions on items."""
+
+
+def _stream(draft: Draft, kind: str) -> dict[str, Any]:
+    by = draft.pick("user", "item")
+    events = [_event_of(draft, by) for _ in range({"sequence": 3, "first": 1}.get(kind, 2))]
+    about: dict[str, Any] = {"by": by, kind: dict(zip("abc", events, strict=False))}
+    for event in events:
+        draft.need(event, "n")
+    other = "item" if by == "user" else "user"
+    if kind != "first" and draft.chance(30) and set(events) <= set(draft.with_id(by, other)):
+        about["same"] = [other]
+    if kind == "session":
+        about["gap"] = draft.pick(*draft.scale.gaps)
+    elif kind != "first":
+        about["within"] = draft.pick(*draft.scale.gaps, *draft.scale.trailing)
+    if kind == "pair":
+        about["keep"] = draft.pick("all", "matched", "unmatched")
+        if about["keep"] == "matched":
+            about["at"] = draft.pick("first", "second")
+    return about
+
+
+def streams(draft: Draft) -> None:
+    """What several events make together, in metrics and in a set."""
+    kind = draft.pick(*STREAMS)
+    about, (numbers, conditions) = _stream(draft, kind), STREAMS[kind]
+    draft.streams["flow"] = about
+
+    def where() -> str:
+        return f", where={draft.pick(*conditions)}" if draft.chance(50) else ""
+
+    for number in range(draft.pick(2, 1, 3)):
+        function = draft.pick("count", "sum", "mean", "max", "min", "distinct")
+        subject = "flow" if function == "count" else f"flow.{draft.pick(*numbers)}"
+        if function == "distinct":
+            subject = f"flow.{about['by']}"
+        name = f"flow_{number}"
+        _metric(draft, name, f"{function}({subject}{where()})", window=True)
+        _guarded(draft, name)
+    if kind == "sequence":
+        _metric(draft, "reach", f"reached(flow, {draft.pick(2, 3)}) / count(flow)", window=True)
+    text = f"count(flow{where()}) >= {draft.pick(1, 2)}"
+    if draft.chance(30):
+        text += f" or sum(flow.{draft.pick(*numbers)}) > 5"
+    draft.sets["flowing"] = {"of": about["by"], "when": text, "window": draft.window()}
+    _size(draft, "flowing")
+
+
+def undo(draft: Draft) -> None:
+    """Events that others undo."""
+    by = draft.pick("user", "item")
+    event, undoing = "undoable", _event_of(draft, by)
+    draft.add_event(event, by)
+    draft.events[event]["undone_by"] = {
+        "event": undoing,
+        "by": by,
+        "within": draft.pick(*draft.scale.gaps, *draft.scale.trailing),
+    }
+    _metric(draft, "undo_count", f"count({event}{options_of(draft, event)})", window=True)
+    _guarded(draft, "undo_count")
+    _metric(draft, "undo_sum", f"sum({event}.{draft.need(event, 'n')})", window=True)
+    draft.sets["kept"] = {
+        "of": by,
+        "when": f"count({event}) >= {draft.pick(1, 2)}",
+        "window": draft.window(),
+    }
+    _size(draft, "kept")
+
+
+def terms(draft: Draft) -> None:
+    """Extremes, ranks, scores, shares and reach."""
+    for number in range(draft.pick(3, 2, 4)):
+        kind = draft.pick(
+            *("min", "max", "median", "quantile", "approx_distinct"),
+            *("nps", "csat", "top_share", "distinct", "sum_distinct"),
+        )
+        name = f"term_{number}"
+        if kind in {"distinct", "sum_distinct"}:
+            event = _event_of(draft, "user", "item")
+            draft.sets.setdefault(
+                "within",
+                {
+                    "of": "item",
+                    "when": f"count({event}) >= {draft.pick(1, 2)}",
+                    "window": draft.window(),
+                },
+            )
+            inner = f"{event}.user, within=within"
+        elif kind == "top_share":
+            event = _event_of(draft, "user")
+            inner = f"{event}, by=user, top={draft.pick('1%', '50%', '0.34')}"
+        elif kind == "approx_distinct":
+            event = draft.pick(*draft.events)
+            inner = f"{event}.{draft.pick(*draft.events[event]['ids'])}"
+        else:
+            event = draft.pick(*draft.events)
+            more = {"quantile": f", {draft.pick('0.9', '0.25', '0.5')}", "csat": ", top=2"}
+            inner = f"{event}.{draft.need(event, 'n')}{more.get(kind, '')}"
+        _metric(draft, name, f"{kind}({inner}{options_of(draft, event)})", window=True)
+
+
+def growth(draft: Draft) -> None:
+    """How a set grows."""
+    entity = draft.pick("user", "item")
+    event = _event_of(draft, entity)
+    draft.sets["growing"] = {
+        "of": entity,
+        "when": f"count({event}{options_of(draft, event)}) >= {draft.pick(1, 2)}",
+        "window": f"trailing {draft.pick(*draft.scale.trailing)}",
+    }
+    period = draft.pick(*draft.scale.previous)
+    for function in ("new", "retained", "resurrected", "churned", "retention"):
+        _metric(draft, f"grown_{function}", f"{function}(growing, {period})")
+    _size(draft, "growing")
+
+
+def segments(draft: Draft) -> None:
+    """Metrics in parts."""
+    _teach(draft, "user")
+    event, other = _event_of(draft, "user"), draft.pick(*draft.events)
+    draft.need(other, "plan")
+    cap = {"cap": draft.pick(1, 2, 20)}
+    value = draft.pick("count({e})", "sum({e}.n)", "mean({e}.n)", "distinct({e}.user)")
+    if "distinct" in value:
+        other = event
+        draft.need(other, "plan")
+    draft.need(other, "n")
+    _metric(draft, "parts", value.format(e=other), window=True, by=["plan"], **cap)
+    _metric(draft, "as_of_parts", f"count({event})", window=True, by=["tier"], **cap)
+    draft.sets["parted"] = {"of": "user", "when": f"count({event}) >= 1", "window": draft.window()}
+    _metric(draft, "size_parts", "size(parted)", by=["tier"], **cap)
+
+
+def baselines(draft: Draft) -> None:
+    """Guards that look at several moments of the past."""
+    event = draft.pick(*draft.events)
+    for number in range(draft.pick(1, 2)):
+        _metric(draft, f"guarded_{number}", f"count({event})", window=True, role="guardrail")
+        about = guard(draft) | {
+            "better": draft.pick("lower", "higher"),
+            "baseline": draft.pick("median(same_weekday, weeks=4)", "trailing_median(28d)"),
+        }
+        draft.metrics[f"guarded_{number}"]["guard"] = about
+
+
+def indexes(draft: Draft) -> None:
+    """Weighted means of metrics."""
+    event = draft.pick(*draft.events)
+    _metric(draft, "one", f"mean({event}.{draft.need(event, 'n')})", window=True)
+    _metric(draft, "two", f"count({event})", window=True)
+    missing = draft.pick("refuse", "skip_and_say")
+    _metric(draft, "weighed", "index(one=0.25, two=0.75)", missing=missing)
+
+
+ADD: dict[str, Callable[[Draft], None]] = {
+    "plain": lambda _: None,
+    **{
+        add.__name__: add
+        for add in (
+            *(params, states, habits, anchored, streams, undo),
+            *(terms, growth, segments, baselines, indexes),
+        )
+    },
+}
+LANDED = ("plain", "params")
+"""The classes that the engine knows."""
