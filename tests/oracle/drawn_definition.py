@@ -203,9 +203,8 @@ def drafted(draw: DrawFn, scale: Scale, *, small: bool) -> Draft:
             if "user" in about["ids"]:
                 about["ids"]["user"] = USER_OR_ANONYMOUS
     _attributes(draft)
-    for name in ("s_one", "s_two", "s_three")[
-        : draft.pick(0, 1) if small else draft.pick(2, 1, 3, 0)
-    ]:
+    sets, metrics = ((0, 1), (0, 1)) if small else ((2, 1, 3, 0), (2, 1, 3, 4, 5, 0))
+    for name in ("s_one", "s_two", "s_three")[: draft.pick(*sets)]:
         _set(draft, name)
     _metric(draft, "star", "T" if draft.chance(60) else "T / T")
     for number in range(draft.pick(*metrics)):
