@@ -1,6 +1,6 @@
 # What a person runs and what CI runs, word for word. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help check test bench soak demo ci kafka-jars fmt
+.PHONY: help check test bench soak oracle demo ci kafka-jars fmt
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -22,6 +22,9 @@ bench: ## speed, memory and latency beside their targets; QUICK=1 takes less tha
 
 soak: ## kill -9 against the oracle, for as long as you like: make soak FOR=1h SEED=7
 	uv run python -m tests.soak --for $(or $(FOR),10m) $(if $(SEED),--seed $(SEED))
+
+oracle: ## drawn definitions over drawn streams, engine against SQL: make oracle CASES=2000 SEED=7
+	uv run python -m tests.engine.oracle_cases --cases $(or $(CASES),1000) $(if $(SEED),--seed $(SEED))
 
 demo: ## the engine on a made-up product, with its metrics
 	uv run northstar demo

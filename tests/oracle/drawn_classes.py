@@ -24,6 +24,11 @@ HABITS = {
     "active_units": "active_units({0}, unit={1}, of={of}{2}) ",
     "mean_per": "mean_per({0}, period={period}, periods={periods}, new_members={members}{2}) ",
 }
+THRESHOLDS = {
+    "streak": (">= 2", "> 0", ">= 3"),
+    "active_units": (">= 1", ">= 2", "> 1"),
+    "mean_per": (">= 0.5", "> 1", ">= 1.5"),
+}
 STATES = {"tier": "plan", "level": "n", "vip": "ok"}
 """Attribute → the value that teaches it."""
 
@@ -93,7 +98,7 @@ def _teach(draft: Draft, entity: str) -> None:
 
 
 def states(draft: Draft) -> None:
-    """Value attributes, in sets as of the tick and in conditions as of the row."""
+    """Value attributes of the members of sets, as of the tick."""
     entity = draft.pick("user", "item")
     _teach(draft, entity)
     condition = draft.pick(*STATE_CONDITIONS)
@@ -104,6 +109,13 @@ def states(draft: Draft) -> None:
         draft.sets["stated"]["when"] = f"count({event}) >= 1{joint}({condition})"
         draft.sets["stated"]["window"] = draft.window()
     _size(draft, "stated")
+
+
+def states_of_rows(draft: Draft) -> None:
+    """Value attributes in conditions on rows, as of the row's own time."""
+    entity = draft.pick("user", "item")
+    _teach(draft, entity)
+    event = _event_of(draft, entity)
     where = draft.pick(*STATE_CONDITIONS)
     for name in STATES:
         where = where.replace(name, f"{entity}.{name}")
@@ -133,7 +145,7 @@ def habits(draft: Draft) -> None:
             periods=draft.pick(2, 3, 7),
             members=draft.pick("zero_fill", "since_first"),
         )
-        text += draft.pick(*((">= 0.5", "> 1") if kind == "mean_per" else (">= 2", "> 0", ">= 3")))
+        text += draft.pick(*THRESHOLDS[kind])
         draft.sets[f"habit_{number}"] = {"of": entity, "when": text}
         _size(draft, f"habit_{number}")
 
@@ -342,10 +354,10 @@ ADD: dict[str, Callable[[Draft], None]] = {
     **{
         add.__name__: add
         for add in (
-            *(params, states, habits, anchored, streams, undo),
+            *(params, states, states_of_rows, habits, anchored, streams, undo),
             *(terms, growth, segments, baselines, indexes),
         )
     },
 }
-LANDED = ("plain", "params")
+LANDED = ("plain", "params", "habits", "states")
 """The classes that the engine knows."""
