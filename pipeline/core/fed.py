@@ -58,6 +58,6 @@ def _column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[An
     """The column that a memory asks for; an other and a value may bear one name."""
     if memory.column is None:
         return None
-    if memory.kind in (plans.MemoryKind.TOP_K, plans.MemoryKind.ATTRIBUTE):
+    if memory.kind in plans.KINDS_OF_IDS:
         return rows.columns[feed.others.index(memory.column)]
     return rows.columns[len(feed.others) + feed.values.index(memory.column)]

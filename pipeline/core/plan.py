@@ -128,6 +128,13 @@ class MemoryKind(StrEnum):
     FIRST_SEEN = "first_seen"
     GROWTH = "growth"
     STREAM = "stream"
+    EXTREMES = "extremes"
+    SKETCH = "sketch"
+    REGISTERS = "registers"
+
+
+# Their column is an other's id; that of any other kind is a value.
+KINDS_OF_IDS: Final = frozenset({MemoryKind.TOP_K, MemoryKind.ATTRIBUTE, MemoryKind.REGISTERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,8 @@ class Memory:
     | first_seen | yes | — | None | — |
     | growth | None: fed by a set | — | the period, trailing | — |
     | stream | None: those of its parts | — | None | — |
+    | extremes, sketch | yes (no entity) | value | the window it looks at | — |
+    | registers | yes (no entity) | other | the window it looks at | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -306,13 +315,17 @@ class TermKind(StrEnum):
     SIZE_BEFORE = "size_before"  # n members of a period ago
     ITEMS = "items"  # n items of a stream and the sum of a column
     ITEM_ENTITIES = "item_entities"  # n entities that have an item
+    EXTREMES = "extremes"  # n values, and their range
+    SKETCH = "sketch"  # n values, and a histogram of their buckets
+    REGISTERS = "registers"  # the ranks of ids
+    LEDGER = "ledger"  # n events, and a histogram of how many each entity has
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A number that every shard of a level can give its part of.
 
-    `set` for size, `memory` for all others, both for growth: all kinds that have a `period_ms`.
+    `set` for size, `memory` for all others; both for growth: all kinds that have a `period_ms`.
     `items` is for streams.
     """
 

@@ -28,8 +28,7 @@ from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
-from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, resized
-from pipeline.core.memories.panes import Panes
+from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, Telling, resized
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
@@ -40,15 +39,12 @@ from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import ENTITY_ITSELF, Plan
 from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.core.stored_names import StoredNames, below
-from pipeline.core.summaries import Summary
+from pipeline.core.summaries import Figures, Summary
 from pipeline.core.table import Table
 from pipeline.core.texts import text_hashes
 from pipeline.core.windows import Calendar, Units, Window
 
 _NO_ROWS: Final = np.empty(0, np.int64)
-
-
-Figures = tuple[int, int, Summary | None]  # of a term
 
 
 class Shard:
@@ -181,7 +177,6 @@ class Shard:
         return Partial(tuple(counts), tuple(micros), self._earliest_ms, summaries)
 
     def _term(self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]) -> Figures:
-        """A term's count, its sum in millionths, and what these do not say."""
         if term.kind is plans.TermKind.SIZE:
             assert term.set is not None
             return int(np.count_nonzero(members[term.set])), 0, None
@@ -190,13 +185,10 @@ class Shard:
         if isinstance(memory, Growth):
             assert term.set is not None
             return _grown(term.kind, memory, members[term.set]), 0, None
-        if isinstance(memory, Panes):
-            return memory.count, memory.micros, None
         if isinstance(memory, OfStream):
             return self._of_items(term, memory, tick_ms)
-        assert isinstance(memory, LastSeen)
-        seen = memory.at_least(_start(term.windows[0], tick_ms), 1)
-        return int(np.count_nonzero(seen)), 0, None
+        assert isinstance(memory, Telling)
+        return memory.figures(_start(term.windows[0], tick_ms))
 
     def _of_items(self, term: plans.Term, memory: OfStream, tick_ms: int) -> Figures:
         assert term.items is not None

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+IDS_MAX: Final = 127  # up to here an approximate number of ids is exact: 1 kB a shard
+
 Plain = list[Any]  # what JSON holds; bytes are base64 text once they come back
 
 
@@ -46,25 +48,25 @@ class Summary(ABC):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Extremes(Summary):
+class Range(Summary):
     """The smallest and the largest value, in millionths; there is none without a value.
 
-    >>> Extremes(-2, 5).merge(Extremes(3, 7))
-    Extremes(smallest=-2, largest=7)
+    >>> Range(-2, 5).merge(Range(3, 7))
+    Range(smallest=-2, largest=7)
     """
 
-    NAME: ClassVar[str] = "extremes"
+    NAME: ClassVar[str] = "range"
     smallest: int
     largest: int
 
-    def merge(self, other: Extremes) -> Extremes:
-        return Extremes(min(self.smallest, other.smallest), max(self.largest, other.largest))
+    def merge(self, other: Range) -> Range:
+        return Range(min(self.smallest, other.smallest), max(self.largest, other.largest))
 
     def plain(self) -> Plain:
         return [self.smallest, self.largest]
 
     @classmethod
-    def of_plain(cls, plain: Plain) -> Extremes:
+    def of_plain(cls, plain: Plain) -> Range:
         return cls(*plain)
 
 
@@ -87,6 +89,10 @@ class Histogram(Summary):
     @classmethod
     def of(cls, numbers: NDArray[np.int64], counts: NDArray[np.int64] | None = None) -> Histogram:
         """Of numbers in any order, some of them several times; each once without `counts`."""
+        if counts is None and len(numbers) and numbers.min() >= 0 and numbers.max() <= len(numbers):
+            found = np.bincount(numbers)  # without sorting, as most numbers of events are small
+            distinct = np.flatnonzero(found)
+            return cls(distinct, found[distinct])
         if counts is None:
             distinct, found = np.unique(numbers, return_counts=True)
             return cls(distinct, found)
@@ -111,25 +117,35 @@ class Histogram(Summary):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Registers(Summary):
-    """The highest rank that each register has seen, uint8: what HyperLogLog counts by.
+class Ranks(Summary):
+    """Which ids were seen, as well as that can be told in little room.
 
-    >>> Registers(np.array([0, 3], np.uint8)).merge(Registers(np.array([2, 1], np.uint8))).ranks
-    array([2, 3], dtype=uint8)
+    `ids` (uint64, rising) are all of them while there are no more than `IDS_MAX`, else None.
+    `ranks` (uint8) is the highest rank that each register has seen: what HyperLogLog counts by.
     """
 
-    NAME: ClassVar[str] = "registers"
+    NAME: ClassVar[str] = "ranks"
+    ids: NDArray[np.uint64] | None
     ranks: NDArray[np.uint8]
 
-    def merge(self, other: Registers) -> Registers:
-        return Registers(np.maximum(self.ranks, other.ranks))
+    def merge(self, other: Ranks) -> Ranks:
+        ids = None
+        if self.ids is not None and other.ids is not None:
+            ids = np.union1d(self.ids, other.ids)
+        return Ranks(_if_few(ids), np.maximum(self.ranks, other.ranks))
 
     def plain(self) -> Plain:
-        return [_packed(self.ranks)]
+        return [None if self.ids is None else _packed(self.ids), _packed(self.ranks)]
 
     @classmethod
-    def of_plain(cls, plain: Plain) -> Registers:
-        return cls(_unpacked(plain[0], np.uint8))
+    def of_plain(cls, plain: Plain) -> Ranks:
+        ids, ranks = plain
+        known = None if ids is None else _unpacked(ids, np.uint64)
+        return cls(known, _unpacked(ranks, np.uint8))
+
+
+def _if_few(ids: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
+    return None if ids is None or len(ids) > IDS_MAX else ids
 
 
 def _packed(array: NDArray[Any]) -> bytes:
@@ -141,9 +157,10 @@ def _unpacked(packed: bytes | str, kind: type[np.generic]) -> NDArray[Any]:
     return np.frombuffer(raw, np.dtype(kind).newbyteorder("<"))
 
 
-_KINDS: Final[Mapping[str, type[Summary]]] = {
-    each.NAME: each for each in (Extremes, Histogram, Registers)
-}
+_KINDS: Final[Mapping[str, type[Summary]]] = {each.NAME: each for each in (Range, Histogram, Ranks)}
+
+
+Figures = tuple[int, int, Summary | None]  # a term's count, sum in millionths, and the rest
 
 
 def summary_to_plain(summary: Summary) -> Plain:

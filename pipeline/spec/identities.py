@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from xxhash import xxh3_64_hexdigest
 
 from pipeline.core import expression as tree, formula as formulas, plan as plans
-from pipeline.core.plan import ENTITY_ITSELF, MemoryKind
+from pipeline.core.plan import ENTITY_ITSELF, KINDS_OF_IDS, MemoryKind
 from pipeline.core.streams import StreamKind
 from pipeline.core.windows import Trailing, Unit, Units
 
@@ -166,7 +166,7 @@ class _Identities:
         if memory.column is None or memory.feed is None:
             return None
         event = self._plan.events[self._plan.feeds[memory.feed].event]
-        is_id = memory.kind in (MemoryKind.TOP_K, MemoryKind.ATTRIBUTE)
+        is_id = memory.kind in KINDS_OF_IDS
         return _id(event, memory.column) if is_id else _value(event, memory.column)
 
     def _set(self, number: int) -> str:

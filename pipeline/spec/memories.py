@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.plan import Feed, Memory, MemoryKind
+from pipeline.core.plan import KINDS_OF_IDS, Feed, Memory, MemoryKind
 from pipeline.core.streams import Stream, StreamKind, StreamPart
 from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
 from pipeline.spec.canonical import expression_text
@@ -151,6 +151,18 @@ class Memories:
         """How many events lie in a window, and the sum of a value."""
         return self._fed(rows, MemoryKind.PANES, value, window, window)
 
+    def extremes(self, rows: Rows, value: str, window: Window) -> int:
+        """The smallest and the largest value in a window."""
+        return self._fed(rows, MemoryKind.EXTREMES, value, window, window)
+
+    def sketch(self, rows: Rows, value: str, window: Window) -> int:
+        """About how the values in a window are distributed."""
+        return self._fed(rows, MemoryKind.SKETCH, value, window, window)
+
+    def registers(self, rows: Rows, other: str, window: Window) -> int:
+        """About how many others there are in a window."""
+        return self._fed(rows, MemoryKind.REGISTERS, other, window, window)
+
     def attribute(self, rows: Rows, other: str) -> int:
         """Which other each entity was seen with at last. Never forgets."""
         return self._fed(rows, MemoryKind.ATTRIBUTE, other, None, None)
@@ -252,8 +264,7 @@ class Memories:
     @staticmethod
     def _carry(feed: _DraftFeed, kind: MemoryKind, column: str | None) -> None:
         if column is not None:
-            is_id = kind in (MemoryKind.TOP_K, MemoryKind.ATTRIBUTE)
-            (feed.others if is_id else feed.values).add(column)
+            (feed.others if kind in KINDS_OF_IDS else feed.values).add(column)
 
     def _keep(self, memory: _DraftMemory) -> int:
         if memory.key not in self._index:

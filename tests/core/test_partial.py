@@ -8,25 +8,30 @@ from hypothesis import given, strategies as st
 
 from pipeline.core.partial import Partial, merge
 from pipeline.core.snapshot import pack, unpack
-from pipeline.core.summaries import Extremes, Histogram, Registers
+from pipeline.core.summaries import IDS_MAX, Histogram, Range, Ranks
 
-EXTREMES = st.builds(
-    lambda first, second: Extremes(min(first, second), max(first, second)),
+RANGES = st.builds(
+    lambda first, second: Range(min(first, second), max(first, second)),
     st.integers(-9, 9),
     st.integers(-9, 9),
 )
 HISTOGRAMS = st.lists(st.integers(-5, 5), max_size=8).map(
     lambda numbers: Histogram.of(np.array(numbers, np.int64))
 )
-REGISTERS = st.lists(st.integers(0, 52), min_size=3, max_size=3).map(
-    lambda ranks: Registers(np.array(ranks, np.uint8))
+IDS = st.none() | st.sets(st.integers(0, 300), max_size=100).map(
+    lambda ids: np.array(sorted(ids), np.uint64)
+)
+RANKS = st.builds(
+    lambda ids, ranks: Ranks(ids, np.array(ranks, np.uint8)),
+    IDS,
+    st.lists(st.integers(0, 52), min_size=3, max_size=3),
 )
 PARTS = st.builds(
     Partial,
     st.tuples(st.integers(0, 9), st.integers(0, 9)),
     st.tuples(st.integers(), st.integers()),
     st.none() | st.integers(0, 9),
-    st.fixed_dictionaries({}, optional={0: EXTREMES, 1: HISTOGRAMS, 2: REGISTERS}),
+    st.fixed_dictionaries({}, optional={0: RANGES, 1: HISTOGRAMS, 2: RANKS}),
 )
 
 
@@ -71,3 +76,13 @@ def test_histograms_merge_to_that_of_all_numbers(left, right):
     whole = Histogram.of(np.array(left + right, np.int64))
     parts = [Histogram.of(np.array(numbers, np.int64)) for numbers in (left, right)]
     assert parts[0].merge(parts[1]) == whole
+
+
+def test_ids_are_told_apart_up_to_a_limit():
+    """One more than that, in whichever shards, and only the ranks are left."""
+    ids = np.arange(IDS_MAX + 1, dtype=np.uint64)
+    ranks = np.zeros(3, np.uint8)
+    few = Ranks(ids[:100], ranks).merge(Ranks(ids[50:-1], ranks))
+    assert few.ids is not None
+    assert len(few.ids) == IDS_MAX
+    assert few.merge(Ranks(ids[-1:], ranks)).ids is None

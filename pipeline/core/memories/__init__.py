@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.core import plan
 from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.extremes import Extremes
 from pipeline.core.memories.first import First
 from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.gap import Gap
@@ -17,8 +18,10 @@ from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
 from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.registers import Registers
 from pipeline.core.memories.sequence import Sequence
 from pipeline.core.memories.session import Session
+from pipeline.core.memories.sketch import Sketch
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
@@ -54,6 +57,9 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.FIRST_SEEN: lambda _memory, _window: FirstSeen(),
     plan.MemoryKind.GROWTH: lambda _, window: _growth(window),
     plan.MemoryKind.STREAM: _stream,
+    plan.MemoryKind.EXTREMES: lambda _, window: Extremes(window),
+    plan.MemoryKind.SKETCH: lambda _, window: Sketch(window),
+    plan.MemoryKind.REGISTERS: lambda _, window: Registers(window),
 }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.memories.memory import NEVER, Flags, Memory, RowNumbers, Times, resized
+from pipeline.core.memories.memory import NEVER, Flags, RowNumbers, Telling, Times, resized
 from pipeline.core.snapshot import Arrays
+from pipeline.core.summaries import Figures
 
 
-class LastSeen(Memory):
+class LastSeen(Telling):
     """Newest qualifying time by row.
 
     >>> seen = LastSeen(reach_ms=100)
@@ -41,6 +42,9 @@ class LastSeen(Memory):
         """Which rows were seen at or after `start_ms`; the only threshold is 1."""
         assert threshold == 1
         return self._newest[: self._rows] >= start_ms
+
+    def figures(self, start_ms: int) -> Figures:
+        return int(np.count_nonzero(self.at_least(start_ms, 1))), 0, None
 
     def expire(self, tick_ms: int) -> None:
         pass  # a time is overwritten or ignored, never in the way

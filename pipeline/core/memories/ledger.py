@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from pipeline.core.memories.memory import (
     ABSENT_MICROS,
     Flags,
-    Memory,
     RowNumbers,
+    Telling,
     Times,
     resized,
 )
 from pipeline.core.snapshot import Arrays
+from pipeline.core.summaries import Figures, Histogram
 from pipeline.core.windows import Trailing
 
 _MERGED: Final = 16  # runs of one tier
@@ -54,7 +55,7 @@ class _Run:
         return np.repeat(self.panes, np.diff(self.starts))
 
 
-class Ledger(Memory):
+class Ledger(Telling):
     """Count and sum by row over a trailing window, or over everything where `window` is None.
 
     Only the count where `of_values` is false.
@@ -116,6 +117,16 @@ class Ledger(Memory):
         """Which rows have a sum of `threshold` millionths, as of the last `expire`."""
         assert self._micros is not None
         return self._micros[: self._rows] >= threshold
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many events each row has in the window, as of the last `expire`."""
+        return self._counts[: self._rows]
+
+    def figures(self, start_ms: int) -> Figures:
+        """How many events there are, and how many rows have how many of them."""
+        counts = self.counts[self.counts > 0]
+        return int(counts.sum()), 0, Histogram.of(counts) if len(counts) else None
 
     def expire(self, tick_ms: int) -> None:
         if self._window is None:

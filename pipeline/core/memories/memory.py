@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.snapshot import Arrays
+from pipeline.core.summaries import Figures
 
 RowNumbers = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -65,6 +66,27 @@ class Memory(ABC):
     @abstractmethod
     def load(self, arrays: Arrays) -> None:
         """Take the place of an empty memory with what `dump` gave."""
+
+
+class Telling(Memory):
+    """A memory that terms ask for figures of the whole shard."""
+
+    @abstractmethod
+    def figures(self, start_ms: int) -> Figures:
+        """What lies at or after `start_ms`, as of the last `expire`."""
+
+
+class Loose(Telling):
+    """A memory that knows no entity, and so has no rows."""
+
+    def resize(self, rows: int) -> None:
+        pass
+
+    def vacant(self, tick_ms: int) -> Flags:
+        return np.empty(0, np.bool_)
+
+    def keep(self, kept: Flags) -> None:
+        pass
 
 
 def resized(array: NDArray[Any], rows: int, fill: Any) -> NDArray[Any]:  # noqa: ANN401

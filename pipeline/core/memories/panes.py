@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.memories.memory import ABSENT_MICROS, Flags, Memory, RowNumbers, Times
+from pipeline.core.memories.memory import ABSENT_MICROS, Loose, RowNumbers, Times
 from pipeline.core.snapshot import Arrays
+from pipeline.core.summaries import Figures
 from pipeline.core.windows import Trailing
 
 _HALF = 32  # millionths are added up in two halves of 32 bits, which 2^31 events cannot overflow
 _LOW = (1 << _HALF) - 1
 
 
-class Panes(Memory):
+class Panes(Loose):
     """Count and sum over a trailing window, or over everything where `window` is None.
 
     >>> from pipeline.core.windows import Trailing
@@ -37,9 +38,6 @@ class Panes(Memory):
         self._panes: dict[int, tuple[int, int]] = {}
         self.count = 0
         self.micros = 0
-
-    def resize(self, rows: int) -> None:
-        pass  # no entity, no rows
 
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
         micros = np.zeros(len(times), np.int64) if column is None else column
@@ -74,11 +72,8 @@ class Panes(Memory):
             self.count -= count
             self.micros -= micros
 
-    def vacant(self, tick_ms: int) -> Flags:
-        return np.empty(0, np.bool_)
-
-    def keep(self, kept: Flags) -> None:
-        pass  # no entity, no rows
+    def figures(self, start_ms: int) -> Figures:
+        return self.count, self.micros, None
 
     def dump(self) -> Arrays:
         ordered = sorted(self._panes.items())

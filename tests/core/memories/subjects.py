@@ -3,6 +3,7 @@
 A naive reading looks through a list of all events, one at a time, at every question.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,11 +12,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pipeline.core import memories, plan
+from pipeline.core.cardinality import RANK_MAX
 from pipeline.core.grid import one_period_before
 from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.memories.periods import Periods
 from pipeline.core.plan import MemoryKind
+from pipeline.core.quantile import buckets_of
 from pipeline.core.units import units_of
 from pipeline.core.windows import (
     DAY_MS,
@@ -92,7 +95,7 @@ class Subject:
         """Columns as the memory takes them."""
         if self.columns is None:
             return None
-        ids = self.kind in {MemoryKind.TOP_K, MemoryKind.ATTRIBUTE}
+        ids = self.kind in plan.KINDS_OF_IDS
         return np.array(columns, np.uint64 if ids else np.int64)
 
     def asked(self, memory, tick_ms):
@@ -187,6 +190,51 @@ def panes_naive(subject, events, window, tick_ms):
     """The same from the events with a value."""
     values = present(subject, inside(events, window, tick_ms))
     return len(values), sum(values)
+
+
+def extremes(_, memory, window, tick_ms):
+    """Count, smallest and largest."""
+    count, _, found = memory.figures(start_of(window, tick_ms))
+    return [(count, None if found is None else (found.smallest, found.largest))]
+
+
+def extremes_naive(subject, events, window, tick_ms):
+    """The same from the events with a value."""
+    values = present(subject, inside(events, window, tick_ms))
+    return len(values), (min(values), max(values)) if values else None
+
+
+def sketch(_, memory, window, tick_ms):
+    """How many values each bucket holds."""
+    count, _, found = memory.figures(start_of(window, tick_ms))
+    held = [] if found is None else zip(found.numbers, found.counts, strict=True)
+    return [(count, dict(held))]
+
+
+def sketch_naive(subject, events, window, tick_ms):
+    """The same from the events with a value, one at a time."""
+    values = present(subject, inside(events, window, tick_ms))
+    buckets = [int(buckets_of(np.array([value]))[0]) for value in values]
+    return len(values), dict(Counter(buckets))
+
+
+def registers(_, memory, window, tick_ms):
+    """Which others there are by name, and the highest rank of every register that saw one."""
+    _, _, found = memory.figures(start_of(window, tick_ms))
+    if found is None:
+        return [([], {})]
+    held = np.flatnonzero(found.ranks)
+    return [(found.ids.tolist(), dict(zip(held, found.ranks[held], strict=True)))]
+
+
+def registers_naive(_, events, window, tick_ms):
+    """The same from the set of others."""
+    others = {event.column for event in inside(events, window, tick_ms)} - {0}
+    ranks = {}
+    for other in others:
+        register, rest = divmod(other, 1 << 52)
+        ranks[register] = max(ranks.get(register, 0), min(53 - rest.bit_length(), RANK_MAX))
+    return sorted(others), ranks
 
 
 def attribute(_, memory, _window, _tick_ms):
@@ -326,6 +374,7 @@ UNITS = {
 }
 
 IDS = st.sampled_from([0, *OTHERS])
+HASHES = st.sampled_from([0, 1 << 51, (1 << 51) + 1, 1 << 50, 7 << 52, 2**64 - 1])
 MICROS = st.one_of(st.sampled_from([ABSENT_MICROS, 0, 1, -1]), st.integers(-4, 4))
 LARGE = st.sampled_from([ABSENT_MICROS, 9_007_199_254_000_000, -9_007_199_254_000_000, 2**32, -1])
 
@@ -352,6 +401,20 @@ def each_kind():
             f"{name}, count only",
             Subject(MemoryKind.PANES, windows, None, panes, panes_naive, of_entities=False),
         )
+    for name, windows in own.items():
+        yield (
+            name,
+            Subject(
+                MemoryKind.REGISTERS, windows, HASHES, registers, registers_naive, "other",
+                of_entities=False,
+            ),
+        )  # fmt: skip
+    for name, windows in own.items():
+        for kind, answers, naive in (
+            (MemoryKind.EXTREMES, extremes, extremes_naive),
+            (MemoryKind.SKETCH, sketch, sketch_naive),
+        ):
+            yield name, Subject(kind, windows, LARGE, answers, naive, "value", of_entities=False)
     yield "k=1", Subject(MemoryKind.TOP_K, (SHORT,), IDS, top_k, top_k_naive, "other", 1)
     yield (
         "for ever",
