@@ -35,6 +35,9 @@ METRIC_DENOMINATOR: Final = "northstar_metric_denominator"
 METRIC_SAMPLES: Final = "northstar_metric_samples"
 METRIC_COVERAGE: Final = "northstar_metric_coverage_ratio"
 METRIC_RESIDUAL: Final = "northstar_metric_residual"
+METRIC_INTERVAL_LOW: Final = "northstar_metric_interval_low"
+METRIC_INTERVAL_HIGH: Final = "northstar_metric_interval_high"
+METRIC_PARTS_MISSING: Final = "northstar_metric_parts_missing"
 METRIC_EVALUATED_AT: Final = "northstar_metric_evaluated_at_timestamp_seconds"
 PRODUCT_INFO: Final = "northstar_product_info"
 
@@ -112,6 +115,9 @@ HELP: Final[dict[str, str]] = {
     METRIC_SAMPLES: "Events or entities that a metric's value rests on.",
     METRIC_COVERAGE: "Share of a metric's window that was watched, 0 to 1.",
     METRIC_RESIDUAL: "A metric's value less the formula over its inputs.",
+    METRIC_INTERVAL_LOW: "Where the interval of a survey's score begins, at 95 %.",
+    METRIC_INTERVAL_HIGH: "Where the interval of a survey's score ends, at 95 %.",
+    METRIC_PARTS_MISSING: "Parts of an index that have no value.",
     METRIC_EVALUATED_AT: "Event time of the newest complete tick of a product.",
     PRODUCT_INFO: "The product and the fingerprint of its compiled definition; always 1.",
     RECORDS_CONSUMED: "Records read; equals matched, filtered, rejected and duplicate together.",

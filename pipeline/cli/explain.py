@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -13,6 +13,10 @@ from rich.text import Text
 from pipeline import names
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.validate import show, valid_results_at
+from pipeline.core.cardinality import STANDARD_ERROR
+from pipeline.core.plan import TermKind
+from pipeline.core.quantile import ERROR_MAX
+from pipeline.core.summaries import IDS_MAX
 from pipeline.core.windows import DAY_MS, Trailing, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.paths import path_text
@@ -147,12 +151,20 @@ def _window(window: Window) -> dict[str, Any]:
     return {"window": str(window), "resolution": step, "reach": _span(window.reach_ms)}
 
 
+_ERRORS: Final = {
+    TermKind.SKETCH: f"within {ERROR_MAX:.0%}",
+    TermKind.REGISTERS: f"{STANDARD_ERROR:.1%} (standard), none up to {IDS_MAX}",
+}
+
+
 def _term(plan: Plan, term: Term) -> dict[str, Any]:
     """What shards count: members of a set, or what a memory holds."""
     of = plan.memories[term.memory].key if term.memory is not None else None
+    error = {"error": _ERRORS[term.kind]} if term.kind in _ERRORS else {}
     return {
         "term": str(term.kind),
         "of": of if term.set is None else plan.sets[term.set].name,
+        **error,
         "windows": [str(window) for window in term.windows],
         **({} if term.period_ms is None else {"period": duration(term.period_ms)}),
     }

@@ -179,13 +179,17 @@ def _write(plan: Plan, ticks: Iterable[Tick], output: Output) -> None:
 _COLUMNS = (
     *("at", "product", "metric", "segment"),
     *("value", "numerator", "denominator", "samples", "coverage", "state"),
+    *("low", "high", "missing"),
 )
 
 
 def _write_csv(found: Iterable[Row]) -> None:
     writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    for row in found:
+        missing = row["missing"]
+        assert isinstance(missing, list)
+        writer.writerow({**row, "missing": " ".join(missing)})
 
 
 def _write_table(found: Iterable[Row]) -> None:

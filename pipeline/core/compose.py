@@ -13,16 +13,18 @@ from pipeline.core.formula import (
     Calculation,
     Constant,
     Formula,
+    Index,
     OfMetric,
     OfTerm,
-    TermPart,
+    Survey,
+    leaves,
 )
 from pipeline.core.grid import one_period_before
+from pipeline.core.measures import Number, divide, finite, measure, ratio, score, wilson
 from pipeline.core.partial import Partial
-from pipeline.core.plan import MICROS, Metric, Plan
+from pipeline.core.plan import Metric, Plan
+from pipeline.core.summaries import Figures
 from pipeline.core.windows import Window
-
-Number = int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Reading:
     `numerator` and `denominator` are None where the value is no ratio. `samples` is how many
     events or entities the value rests on. `coverage` is the share of the window that was watched,
     0 to 1. `residual` is value less formula, None without a formula or where either is unknown.
+    `low` and `high` are between which bounds the true value lies, at 95 %, where that is known.
+    `missing` names the parts of an index that have no value.
     """
 
     value: Number | None
@@ -40,6 +44,9 @@ class Reading:
     samples: int
     coverage: float
     residual: float | None
+    low: float | None = None
+    high: float | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,11 @@ class _Whole:
             return covered
         before_ms = one_period_before(of.period_ms, self.tick_ms)
         return min(covered, coverage(of.windows, before_ms, earliest_ms))
+
+    def figures(self, term: int) -> Figures:
+        """What the shards say of a term together."""
+        of = self.partial
+        return of.counts[term], of.micros[term], of.summaries.get(term)
 
 
 def compose(
@@ -89,6 +101,9 @@ class _Known:
     numerator: Number | None = None
     denominator: Number | None = None
     denominator_samples: int | None = None
+    low: float | None = None
+    high: float | None = None
+    missing: tuple[str, ...] = ()
 
 
 def _reading(metric: Metric, terms: _Whole, readings: list[Reading]) -> Reading:
@@ -105,6 +120,9 @@ def _reading(metric: Metric, terms: _Whole, readings: list[Reading]) -> Reading:
         _first_known(known.denominator_samples, known.samples),
         known.coverage,
         residual,
+        known.low,
+        known.high,
+        known.missing,
     )
 
 
@@ -116,6 +134,10 @@ def _evaluate(formula: Formula, terms: _Whole, readings: list[Reading]) -> _Know
         return _Known(of.value, of.samples, of.coverage)
     if isinstance(formula, OfTerm):
         return _term(formula, terms)
+    if isinstance(formula, Survey):
+        return _survey(formula, terms)
+    if isinstance(formula, Index):
+        return _index(formula, terms.plan, readings)
     left = _evaluate(formula.left, terms, readings)
     right = _evaluate(formula.right, terms, readings)
     return _calculate(formula, left, right)
@@ -126,14 +148,41 @@ def _first_known(*samples: int | None) -> int:
 
 
 def _term(leaf: OfTerm, terms: _Whole) -> _Known:
-    count = terms.partial.counts[leaf.term]
+    found = measure(leaf.part, leaf.at, terms.figures(leaf.term))
     covered = terms.coverage(leaf.term)
-    if leaf.part is TermPart.COUNT:
-        return _Known(count, count, covered)
-    total = terms.partial.micros[leaf.term] / MICROS
-    if leaf.part is TermPart.SUM:
-        return _Known(total, count, covered)
-    return _Known(_divide(total, count), count, covered, total, count)
+    return _Known(found.value, found.samples, covered, found.numerator, found.denominator)
+
+
+def _survey(survey: Survey, terms: _Whole) -> _Known:
+    covered = min(terms.coverage(leaf.term) for leaf in leaves(survey) if isinstance(leaf, OfTerm))
+    scores, _, _ = terms.figures(survey.scores.term)
+    favourable, _, _ = terms.figures(survey.favourable.term)
+    if survey.unfavourable is None:
+        share = ratio(favourable, scores)
+        low, high = wilson(favourable, scores) if scores else (None, None)
+        sides = (share.numerator, share.denominator)
+        return _Known(share.value, scores, covered, *sides, low=low, high=high)
+    if not scores:
+        return _Known(None, scores, covered)
+    unfavourable, _, _ = terms.figures(survey.unfavourable.term)
+    value, low, high = score(favourable, unfavourable, scores)
+    return _Known(value, scores, covered, low=low, high=high)
+
+
+def _index(index: Index, plan: Plan, readings: list[Reading]) -> _Known:
+    """The weighted mean of the parts that have a value, or none of any."""
+    parts = [readings[each.metric] for each in index.metrics]
+    weighed = zip(index.weights, parts, strict=True)
+    known = [(weight, part.value, part) for weight, part in weighed if part.value is not None]
+    names = [plan.metrics[each.metric].name for each in index.metrics]
+    missing = [name for name, part in zip(names, parts, strict=True) if part.value is None]
+    value = None
+    if known and (index.skips_missing or not missing):
+        total = math.fsum(weight * value for weight, value, _ in known)
+        value = divide(total, math.fsum(weight for weight, _, _ in known))
+    counted = [part for _, _, part in known] if index.skips_missing else parts
+    samples = min((part.samples for part in counted), default=0)
+    return _Known(value, samples, min(p.coverage for p in parts), missing=tuple(missing))
 
 
 def _calculate(formula: Calculation, left: _Known, right: _Known) -> _Known:
@@ -150,19 +199,10 @@ def _joined(operator: str, left: Number | None, right: Number | None) -> Number 
     if left is None or right is None:
         return None
     if operator == "/":
-        return _divide(left, right)
+        return divide(left, right)
     if operator == "+":
-        return _finite(left + right)
-    return _finite(left - right if operator == "-" else left * right)
-
-
-def _divide(numerator: Number, denominator: Number) -> Number | None:
-    return _finite(numerator / denominator) if denominator else None
-
-
-def _finite(value: Number) -> Number | None:
-    """What is beyond a double is not known, rather than infinite."""
-    return value if math.isfinite(value) else None
+        return finite(left + right)
+    return finite(left - right if operator == "-" else left * right)
 
 
 def coverage(windows: Sequence[Window], tick_ms: int, earliest_ms: int | None) -> float:

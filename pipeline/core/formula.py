@@ -16,14 +16,23 @@ class TermPart(StrEnum):
     COUNT = "count"
     SUM = "sum"
     MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    QUANTILE = "quantile"
+    APPROX_DISTINCT = "approx_distinct"
+    TOP_SHARE = "top_share"
 
 
 @dataclass(frozen=True, slots=True)
 class OfTerm:
-    """A term's quantity, as a leaf of a metric's value."""
+    """A term's quantity, as a leaf of a metric's value.
+
+    `at` is the q of a quantile (0 to 1) or the share of a top share, else None.
+    """
 
     term: int
     part: TermPart
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,53 @@ class Calculation:
     right: Formula
 
 
-Formula = OfTerm | OfMetric | Constant | Calculation
+class SurveyKind(StrEnum):
+    """How answers become a score."""
+
+    NPS = "nps"
+    CSAT = "csat"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What answers say, with an interval; the whole of a value. All three are counts.
+
+    `favourable` scores are the promoters of an nps and the satisfied of a csat; `unfavourable` the
+    detractors of an nps, None for a csat.
+    """
+
+    kind: SurveyKind
+    scores: OfTerm
+    favourable: OfTerm
+    unfavourable: OfTerm | None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The weighted mean of other metrics; the whole of a value.
+
+    `weights` are above 0, one for each of `metrics`. Where a part has no value, it is left out if
+    `skips_missing`, else the whole has none.
+    """
+
+    metrics: tuple[OfMetric, ...]
+    weights: tuple[float, ...]
+    skips_missing: bool
+
+
+Formula = OfTerm | OfMetric | Constant | Calculation | Survey | Index
 
 
 def operands(formula: Formula) -> tuple[Formula, ...]:
     """What a formula is made of in turn; nothing for a leaf."""
-    if isinstance(formula, Calculation):
-        return formula.left, formula.right
+    match formula:
+        case Calculation(left=left, right=right):
+            return left, right
+        case Survey(scores=scores, favourable=favourable, unfavourable=unfavourable):
+            counts = (scores, favourable, unfavourable)
+            return tuple(each for each in counts if each is not None)
+        case Index(metrics=metrics):
+            return metrics
     return ()
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipeline.core.compose import Number, Reading, compose
+from pipeline.core.compose import Reading, compose
 from pipeline.core.judge import History, Verdict, judge
+from pipeline.core.measures import Number
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
 
@@ -36,7 +37,7 @@ def tick(
     return Tick(at_ms, readings, judge(plan, readings, history, at_ms))
 
 
-Row = dict[str, str | Number | dict[str, str] | None]
+Row = dict[str, str | Number | dict[str, str] | list[str] | None]
 
 
 def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
@@ -53,6 +54,9 @@ def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
             "denominator": reading.denominator,
             "samples": reading.samples,
             "coverage": reading.coverage,
+            "low": reading.low,
+            "high": reading.high,
+            "missing": [*reading.missing],
             "state": verdict.state.value,
         }
 

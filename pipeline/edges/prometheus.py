@@ -17,8 +17,10 @@ from prometheus_client.registry import Collector
 
 from pipeline import names
 from pipeline.core.clock import HOLDS_NOBODY_BACK
-from pipeline.core.compose import Number, Reading
+from pipeline.core.compose import Reading
+from pipeline.core.formula import Index
 from pipeline.core.judge import State, Verdict
+from pipeline.core.measures import Number
 from pipeline.core.plan import Metric as PlannedMetric, Plan
 from pipeline.core.records import Filtered, Reason
 from pipeline.edges.newest import Newest
@@ -100,6 +102,10 @@ def _put_reading(
     gauges.put(names.METRIC_SAMPLES, labels, reading.samples)
     gauges.put(names.METRIC_COVERAGE, labels, reading.coverage)
     gauges.put(names.METRIC_RESIDUAL, labels, reading.residual)
+    gauges.put(names.METRIC_INTERVAL_LOW, labels, reading.low)
+    gauges.put(names.METRIC_INTERVAL_HIGH, labels, reading.high)
+    if isinstance(metric.value, Index):
+        gauges.put(names.METRIC_PARTS_MISSING, labels, len(reading.missing))
 
 
 def _put_verdict(

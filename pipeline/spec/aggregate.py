@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.spec import growth, habits
+from pipeline.spec import growth, habits, measures
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.parts import part_of_event, part_of_set, part_of_stream
@@ -19,11 +19,20 @@ if TYPE_CHECKING:
     from pipeline.spec.parts import Home
 
 IN_SETS: Final = ("count", "sum", "distinct", *habits.FORMS)
-IN_METRICS: Final = ("count", "sum", "mean", "distinct", "size", *growth.FORMS)
+IN_METRICS: Final = (
+    *("count", "sum", "mean", "distinct", "size"),
+    *measures.FORMS,
+    *growth.FORMS,
+)
 OF_SETS: Final = ("size", *growth.FORMS)
 REACHED: Final = "reached"  # of streams, in metrics
 _OPTIONS: Final = ("where", "window", "other_than")
-_OPTIONS_OF: Final = {**habits.OPTIONS, **dict.fromkeys(growth.FORMS, ("period",))}
+_OPTIONS_OF: Final = {
+    **habits.OPTIONS,
+    **measures.OPTIONS,
+    **dict.fromkeys(growth.FORMS, ("period",)),
+}
+_OF_TWO: Final = ("quantile", REACHED, *growth.FORMS)
 _FORMS: Final = {
     "count": "count(event)",
     "sum": "sum(event.value)",
@@ -31,12 +40,14 @@ _FORMS: Final = {
     "distinct": "distinct(event.entity)",
     "size": "size(set)",
     **habits.FORMS,
+    **measures.FORMS,
     **growth.FORMS,
     "reached": "reached(sequence, 2)",
 }
 _SYNONYMS: Final = {
     "average": "mean", "avg": "mean", "total": "sum", "unique": "distinct", "len": "size",
-    "uniq": "distinct", "count_distinct": "distinct",
+    "uniq": "distinct", "count_distinct": "distinct", "minimum": "min", "maximum": "max",
+    "percentile": "quantile", "p95": "quantile", "approx_count_distinct": "approx_distinct",
 }  # fmt: skip
 
 
@@ -47,7 +58,8 @@ class Aggregate:
     `subject` is an event, a set where `is_of_set`, or a stream where `is_of_stream`. `part` is the
     value or column of a sum or mean, the entity of a distinct, the attribute of a roll-up; else
     None. `window` is None for sets and habits, `period_ms` is that of a set's growth. `steps` is
-    for `reached`.
+    for `reached`. `share` is the q of a quantile, the threshold of a csat, the share of a top
+    share; `by` is whose.
     """
 
     node: ast.Call
@@ -62,6 +74,8 @@ class Aggregate:
     period_ms: int | None = None
     is_of_stream: bool = False
     steps: int | None = None
+    share: float | None = None
+    by: str | None = None
 
 
 def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
@@ -105,6 +119,8 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         other_than=_other_than(home, function, part, options.get("other_than")),
         is_of_stream=section == "streams",
         steps=_steps(home, node) if function == REACHED else None,
+        share=measures.asked_share(home, node, function),
+        by=measures.asked_by(home, node, function, subject),
     )
 
 
@@ -139,7 +155,7 @@ def _argument(home: Home, node: ast.Call, function: str) -> ast.expr:
     if not node.args:
         message = f"`{function}` says nothing of what to look at"
         raise home.code.refusal(node, "bad-aggregate", message, f"Write `{form}`.")
-    if len(node.args) > (2 if function in (*growth.FORMS, REACHED) else 1):
+    if len(node.args) > (2 if function in _OF_TWO else 1):
         instead = form if function in _OPTIONS_OF else f'{form[:-1]}, where=…, window="…")'
         raise home.code.refusal(
             node.args[-1],

@@ -12,6 +12,7 @@ from pipeline.spec.expression import emit, infer, place_alone
 from pipeline.spec.fields import NUMBER_MAX
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Kinds, Place, Use
+from pipeline.spec.measures import OF_IDS
 from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal, nearest, suggestion
 from pipeline.spec.syntax import place_of
@@ -95,7 +96,7 @@ def use_in_aggregate(
 ) -> None:
     """Note what an aggregate uses the values of its event as."""
     scope = ValueScope(event.kinds, within.line, event, names)
-    if aggregate.function in ("sum", "mean") and aggregate.part is not None:
+    if aggregate.function not in OF_IDS and aggregate.part is not None:
         with names.findings.catching(within.at), within.code.pointing_at(aggregate.node.args[0]):
             place = Place((aggregate.part,), is_value=True)
             event.kinds.ask(place, Use(Kind.NUMBER, within.line))

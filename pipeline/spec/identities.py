@@ -208,14 +208,20 @@ class _Identities:
                 return "number", float(value)
             case formulas.OfMetric(metric=metric):
                 return "metric", self.metric(metric)
-            case formulas.OfTerm(term=number, part=part):
+            case formulas.Survey(kind=kind):
+                return kind.value, *map(self._formula, formulas.operands(formula))
+            case formulas.Index(metrics=metrics, weights=weights, skips_missing=skips):
+                weighed = zip(map(self._formula, metrics), weights, strict=True)
+                return "index", skips, *_in_any_order(weighed)
+            case formulas.OfTerm(term=number, part=part, at=at):
                 term = self._plan.terms[number]
                 of = (
                     self.memory(term.memory) if term.memory is not None else self.set(term.set or 0)
                 )
+                said = part.value if at is None else (part.value, at)
                 asked = self._items(term.memory or 0, term.items)
                 windows = [*map(_window, term.windows)]
-                return "term", term.kind.value, of, part.value, windows, *asked
+                return "term", term.kind.value, of, said, windows, *asked
         sides = self._formula(formula.left), self._formula(formula.right)
         return "calculation", formula.operator, *sides
 

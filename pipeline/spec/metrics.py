@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pipeline.core import plan
+from pipeline.core import expression as tree, plan
+from pipeline.core.expression import Kind
 from pipeline.core.formula import (
     Calculation,
     Constant,
     Formula,
+    Index,
     OfMetric,
     OfTerm,
+    Survey,
+    SurveyKind,
     TermPart,
 )
 from pipeline.core.plan import Term, TermKind
 from pipeline.spec import growth, written
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
+from pipeline.spec.indices import is_index, parts_of, weights_of
+from pipeline.spec.measures import SURVEYS
 from pipeline.spec.order import ordered
 from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
@@ -26,6 +32,7 @@ from pipeline.spec.syntax import operator, place_of
 if TYPE_CHECKING:
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
+    from pipeline.spec.memories import Rows
     from pipeline.spec.names import Names
     from pipeline.spec.schema import MetricSource
     from pipeline.spec.sets import Sets
@@ -33,7 +40,19 @@ if TYPE_CHECKING:
     from pipeline.spec.written import Written
 
 _NOTHING = Constant(0.0)  # in place of a part that has a problem
-_PARTS = {"sum": TermPart.SUM, "mean": TermPart.MEAN}
+PROMOTERS_FROM: Final = 9.0
+DETRACTORS_TO: Final = 6.0
+_PARTS = {
+    "sum": TermPart.SUM,
+    "mean": TermPart.MEAN,
+    "min": TermPart.MIN,
+    "max": TermPart.MAX,
+    "median": TermPart.QUANTILE,
+    "quantile": TermPart.QUANTILE,
+    "approx_distinct": TermPart.APPROX_DISTINCT,
+    "top_share": TermPart.TOP_SHARE,
+}
+_COUNTS = (TermPart.COUNT, TermPart.SUM, TermPart.APPROX_DISTINCT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,7 @@ class Metrics:
 
     def _finished(self, name: str) -> plan.Metric:
         source, found = self.tables.names.definition.metrics[name], self.written[name]
-        value = self._whole(found.value) or _NOTHING
+        value = self._value(name, source, found.value) or _NOTHING
         self._check_unit(name, source, value)
         return plan.Metric(
             name,
@@ -108,6 +127,53 @@ class Metrics:
             self._edges(source),
             guard_of(self.tables.names, name, source, self.order),
         )
+
+    def _value(self, name: str, source: MetricSource, found: Written | None) -> Formula | None:
+        """The value of a metric; an index and a survey are the whole of one."""
+        is_an_index = found is not None and is_index(found.code.tree)
+        if source.missing is not None and not is_an_index:
+            refusal = Refusal(
+                "missing-unused",
+                "only an index can have parts that are missing",
+                "Remove it, or write `value: index(…)`.",
+            )
+            self.tables.names.findings.refuse_key(("metrics", name, "missing"), refusal)
+        if found is None:
+            return None
+        tree = found.code.tree
+        with self.tables.names.findings.catching(found.at):
+            if is_an_index:
+                return self._index(found, tree, skips_missing=source.missing == "skip_and_say")
+            if tree in found.calls and found.calls[tree].function in SURVEYS:
+                return self._survey(found, found.calls[tree])
+            return self._whole(found)
+        return None
+
+    def _index(self, found: Written, tree: ast.expr, *, skips_missing: bool) -> Index:
+        weights = weights_of(found.code, tree)
+        metrics = []
+        for part in parts_of(tree):
+            with found.code.pointing_at(part):
+                metrics.append(OfMetric(self._metric(part.id, may_be_term=True)))
+        return Index(tuple(metrics), tuple(weights), skips_missing)
+
+    def _survey(self, found: Written, asked: Aggregate) -> Survey:
+        """A survey counts its scores three times: all, the favourable, the others."""
+        assert asked.part is not None
+        assert asked.window is not None
+        rows, window = self.tables.rows(0, None, found, asked), asked.window
+        scores = self._panes(rows, asked.part, window)
+        if asked.function == "csat":
+            satisfied = _scoring(rows, asked.part, ">=", asked.share or 0.0)
+            return Survey(SurveyKind.CSAT, scores, self._panes(satisfied, None, window), None)
+        promoters = _scoring(rows, asked.part, ">=", PROMOTERS_FROM)
+        detractors = _scoring(rows, asked.part, "<=", DETRACTORS_TO)
+        sides = (self._panes(each, None, window) for each in (promoters, detractors))
+        return Survey(SurveyKind.NPS, scores, *sides)
+
+    def _panes(self, rows: Rows, value: str | None, window: Window) -> OfTerm:
+        memory = self.tables.memories.panes(rows, value, window)
+        return self._counted(Term(TermKind.PANES, 0, memory, None, (window,)), TermPart.COUNT)
 
     def _whole(self, found: Written | None) -> Formula | None:
         return None if found is None else self._formula(found, found.code.tree)
@@ -125,9 +191,13 @@ class Metrics:
 
     def _leaf(self, found: Written, node: ast.expr) -> Formula:
         match node:
+            case ast.Call() if is_index(node):
+                message, advice = "an index is the whole of a value", "Give it a metric of its own."
+                raise found.code.refusal(node, "bad-index", message, advice)
             case ast.Call() if found.at[-1] == "value":
                 if node not in found.calls:
                     raise Broken
+                self._refuse_survey(found, node)
                 return self._term(found, found.calls[node])
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return Constant(float(number))
@@ -162,14 +232,37 @@ class Metrics:
         part = _PARTS.get(aggregate.function, TermPart.COUNT)
         if aggregate.is_of_stream:
             return self._counted(self._of_items(found, aggregate, aggregate.window), part)
-        memories, window = self.tables.memories, aggregate.window
-        if aggregate.function == "distinct":
-            rows = self.tables.rows(0, aggregate.part, found, aggregate)
-            memory, kind = memories.last_seen(rows, window), TermKind.DISTINCT
-        else:
-            rows = self.tables.rows(0, None, found, aggregate)
-            memory, kind = memories.panes(rows, aggregate.part, window), TermKind.PANES
-        return self._counted(Term(kind, 0, memory, None, (window,)), part)
+        entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
+        rows = self.tables.rows(0, entity, found, aggregate)
+        kind, memory = self._remembered(aggregate, rows, aggregate.window)
+        term = Term(kind, 0, memory, None, (aggregate.window,))
+        return self._counted(term, part, aggregate.share)
+
+    def _remembered(self, aggregate: Aggregate, rows: Rows, window: Window) -> tuple[TermKind, int]:
+        """The memory that serves an aggregate of an event, and what shards say of it."""
+        memories, part = self.tables.memories, aggregate.part
+        match aggregate.function:
+            case "distinct":
+                return TermKind.DISTINCT, memories.last_seen(rows, window)
+            case "top_share":
+                return TermKind.LEDGER, memories.ledger(rows, None, window)
+        if part is not None:
+            match aggregate.function:
+                case "min" | "max":
+                    return TermKind.EXTREMES, memories.extremes(rows, part, window)
+                case "median" | "quantile":
+                    return TermKind.SKETCH, memories.sketch(rows, part, window)
+                case "approx_distinct":
+                    return TermKind.REGISTERS, memories.registers(rows, part, window)
+        return TermKind.PANES, memories.panes(rows, part, window)
+
+    @staticmethod
+    def _refuse_survey(found: Written, node: ast.Call) -> None:
+        """A survey has an interval, which nothing can be reckoned with."""
+        function = found.calls[node].function
+        if function in SURVEYS:
+            message = f"`{function}` has an interval, and stands alone"
+            raise found.code.refusal(node, "bad-value", message, "Give it a metric of its own.")
 
     def _growth(self, aggregate: Aggregate, size: Term) -> Formula:
         period_ms = aggregate.period_ms or growth.default_period_ms(size.windows)
@@ -185,8 +278,8 @@ class Metrics:
         kind = TermKind.ITEM_ENTITIES if of_entities else TermKind.ITEMS
         return Term(kind, 0, memory, None, (window,), items=items)
 
-    def _counted(self, term: Term, part: TermPart) -> OfTerm:
-        return OfTerm(self._number(term), part)
+    def _counted(self, term: Term, part: TermPart, share: float | None = None) -> OfTerm:
+        return OfTerm(self._number(term), part, share)
 
     def _edges(self, source: MetricSource) -> tuple[plan.Edge, ...]:
         return tuple(
@@ -217,6 +310,8 @@ def names_in(node: ast.expr) -> list[ast.Name]:
     """The names in an expression that are not part of an aggregate."""
     if isinstance(node, ast.Name):
         return [node]
+    if is_index(node):
+        return parts_of(node)
     if isinstance(node, ast.Call):
         return []
     children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
@@ -237,7 +332,15 @@ def _is_sum_of_counts(value: Formula) -> bool:
     if isinstance(value, Calculation):
         sides = _is_sum_of_counts(value.left), _is_sum_of_counts(value.right)
         return value.operator != "/" and all(sides)
-    return isinstance(value, OfTerm) and value.part is not TermPart.MEAN
+    return isinstance(value, OfTerm) and value.part in _COUNTS
+
+
+def _scoring(rows: Rows, value: str, than: str, score: float) -> Rows:
+    """Those of the rows whose score is at least, or at most, so much."""
+    compared = tree.Comparison(than, tree.Named(value, Kind.NUMBER), tree.Literal(score))
+    return replace(
+        rows, where=compared if rows.where is None else tree.AllOf((rows.where, compared))
+    )
 
 
 def _no_term(found: Written, node: ast.expr) -> Refusal:

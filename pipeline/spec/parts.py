@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.spec import growth
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
+from pipeline.spec.measures import OF_IDS, OF_PARTS
 from pipeline.spec.problem import Refusal, a, listed, suggestion
 from pipeline.spec.stream_columns import column_names
 from pipeline.spec.streams import draft_of
@@ -41,7 +42,7 @@ class Home:
 
 
 def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
-    """The entity of a distinct, the value of a sum or mean, None for a count.
+    """The entity of a distinct, the value of a sum or mean, None for what counts events.
 
     Raises:
         Refusal: where the event has no such part, or the function takes another one.
@@ -54,7 +55,7 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
     if function == "size" or function in growth.FORMS:
         raise home.names.unknown(event, "sets")
     with home.code.pointing_at(argument, last=True):
-        if function in ("sum", "mean", "distinct"):
+        if function in OF_PARTS:
             return _known_part(home, function, event, rest)
         if rest:
             raise _no_part(home, function, event, rest[0])
@@ -161,8 +162,8 @@ def _fitting_attribute(home: Home, of: str) -> str:
 
 def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
     source = home.names.event(event)
-    plural = "ids" if function == "distinct" else "values"
-    known = list(source.ids if function == "distinct" else source.values)
+    plural = "ids" if function in OF_IDS else "values"
+    known = list(source.ids if function in OF_IDS else source.values)
     if rest and rest[0] in known:
         return rest[0]
     if home.names.findings.is_broken("events", event, plural):
@@ -172,11 +173,14 @@ def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
         instead = known[0] if known else plural.removesuffix("s")
         raise Refusal("bad-aggregate", message, f"Write `{function}({event}.{instead})`.")
     message = f"the event `{event}` has no {plural.removesuffix('s')} `{rest[0]}`"
-    name = "unknown-entity" if function == "distinct" else "unknown-value"
+    name = "unknown-entity" if function in OF_IDS else "unknown-value"
     raise Refusal(name, message, suggestion(rest[0], known, f"{plural} of `{event}`"))
 
 
 def _no_part(home: Home, function: str, event: str, part: str) -> Refusal:
+    if function == "top_share":
+        advice = f"Write `top_share({event}, by={part}, top=1%)`."
+        return Refusal("bad-aggregate", "`top_share` is about events, with `by` beside", advice)
     source = home.names.event(event)
     instead = ""
     if part in source.ids:

@@ -313,6 +313,12 @@ class MetricSource(_Strict):
         description="the metric again as name__variant, with other numbers",
         examples=["{strict: {hours: 80}}"],
     )
+    missing: Literal["refuse", "skip_and_say"] | None = Field(
+        None,
+        description="what an index does without one of its parts: refuse (no value) or "
+        "skip_and_say (the others' mean, naming it)",
+        examples=["skip_and_say"],
+    )
     unit: UnitText = Field(
         "",
         description="ratio (a share from 0 to 1), seconds, a currency (EUR), or a plural noun",

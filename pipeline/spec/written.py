@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.spec.aggregate import Aggregate, read_aggregate
+from pipeline.spec.indices import is_index
 from pipeline.spec.params import NOTHING, Given
 from pipeline.spec.parts import Home
 from pipeline.spec.problem import Refusal
@@ -61,6 +62,8 @@ def read_with_calls(names: Names, at: DataPath, entity: str | None) -> Written |
         is_window_broken=names.findings.is_broken(*beside),
     )
     for node in _calls(written.code.tree):
+        if entity is None and is_index(node):
+            continue
         with names.findings.catching(at):
             written.calls[node] = read_aggregate(home, node)
     _check_window_is_used(home, beside)

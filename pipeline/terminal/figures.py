@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pipeline.core.compose import Number
+from pipeline.core.measures import Number
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 UNKNOWN: Final = "unknown"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.core.compose import Number
 from pipeline.core.judge import State
+from pipeline.core.measures import Number
 from pipeline.core.plan import EdgeKind
 
 STATE_STYLES: Final = {

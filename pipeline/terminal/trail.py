@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.core.compose import Number
+from pipeline.core.measures import Number
 from pipeline.core.publish import Tick
 from pipeline.core.windows import DAY_MS, RESOLUTIONS_MS
 

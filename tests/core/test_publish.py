@@ -40,6 +40,9 @@ def test_rows_are_flat_and_in_the_order_of_the_plan():
         "segment": None,
         "samples": 0,
         "coverage": 0.5,
+        "low": None,
+        "high": None,
+        "missing": [],
         "state": "unknown",
     }
     assert [*rows(PLAN, made)] == [

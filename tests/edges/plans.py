@@ -2,12 +2,21 @@
 
 from pipeline.core.baselines import Fixed
 from pipeline.core.compose import Reading
-from pipeline.core.formula import Constant
+from pipeline.core.formula import Constant, Index, OfMetric
 from pipeline.core.judge import NOT_JUDGED, State, Verdict
-from pipeline.core.plan import Better, Envelope, Guard, Metric, Plan, Role, TimeUnit
+from pipeline.core.plan import (
+    Better,
+    Envelope,
+    Guard,
+    Metric,
+    Plan,
+    Role,
+    TimeUnit,
+)
 from pipeline.core.publish import Tick
 
 AT_MS = 1_700_000_000_000
+INDEX = Index((OfMetric(2), OfMetric(3)), (1.0, 2.0), skips_missing=True)
 UNITS = {"learners": "users", "refunds": "ratio", "wait": "seconds", "revenue": "EUR"}
 
 
@@ -31,14 +40,14 @@ def guard(**changes):
 
 
 def metric(name, unit, **changes):
-    """A metric of a unit; its formula plays no part here."""
+    """A metric of a unit; of its value it matters only whether that is an index."""
     given = {
         "label": name.title(),
         "definition": f"What {name} are.",
         "role": Role.NORTH_STAR if name == "learners" else Role.GUARDRAIL,
         "facet": None,
         "owner": "core-product",
-        "value": Constant(1),
+        "value": INDEX if name == "learners" else Constant(1),
         "formula": None,
         "inputs": (),
         "guard": guard() if name == "refunds" else None,
@@ -81,7 +90,7 @@ def reading(value, **changes):
 
 READINGS = (
     reading(40),
-    reading(0.025, numerator=1, denominator=40),
+    reading(0.025, numerator=1, denominator=40, low=0.01, high=0.05),
     reading(2.5, numerator=100.0, denominator=40, residual=-0.5),
     reading(99.5),
 )

@@ -307,3 +307,15 @@ def test_openmetrics_passes_its_own_parser():
 
     assert "northstar_records_consumed" in families
     assert "northstar_metric_ratio" in families
+
+
+def test_a_survey_shows_its_interval_and_an_index_what_it_lacks(newest, registry):
+    """Where nothing is missing an index says 0; what is no index says nothing of parts."""
+    readings = (plans.reading(40, missing=("wait",)), *plans.READINGS[1:])
+    newest.publish(plans.tick(readings=readings))
+
+    assert of_metric(registry, names.METRIC_PARTS_MISSING, "learners") == 1
+    assert of_metric(registry, names.METRIC_PARTS_MISSING, "wait") is None
+    assert of_metric(registry, names.METRIC_INTERVAL_LOW, "refunds") == 0.01
+    assert of_metric(registry, names.METRIC_INTERVAL_HIGH, "refunds") == 0.05
+    assert of_metric(registry, names.METRIC_INTERVAL_LOW, "learners") is None

@@ -6,7 +6,6 @@ refused here: a misspelt key must not make a scenario pass.
 
 import gzip
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +23,10 @@ KEYS = {
     *("title", "definition", "file", "settings", "events", "records"),
     *("other_orders", "expect", "counts"),
 }
-PARTS = ("value", "numerator", "denominator", "samples", "coverage", "residual", "state")
+PARTS = (
+    *("value", "numerator", "denominator", "samples", "coverage", "residual", "state"),
+    *("low", "high", "missing"),
+)
 MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DEFAULTS = {"lateness": "0s", "tick": "1h", "future_max": "5m", "dedup_horizon": "1h"}
 OF_THE_RECORD = {"at", "event", "user", "org", "id"}
@@ -48,11 +50,15 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the scenario says of one metric at one moment; `parts` has some of `PARTS`."""
+    """What the scenario says of one metric at one moment; `parts` has some of `PARTS`.
+
+    `within` is how far a value may be from it, as a share: for what is known approximately.
+    """
 
     at: str
     metric: str
     parts: dict[str, object]
+    within: float
 
     @property
     def at_ms(self) -> int:
@@ -62,7 +68,7 @@ class Expectation:
     def differences(self, got: Got) -> Iterator[str]:
         """A line for every part that is not as it should be."""
         for part, expected in self.parts.items():
-            if not same(expected, got[part]):
+            if not same(expected, got[part], self.within if part == "value" else TOLERANCE):
                 yield f"at {self.at}  {self.metric} {part}: expected {expected}, got {got[part]}"
 
 
@@ -149,11 +155,12 @@ def moment_ms(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def same(expected: object, got: object) -> bool:
+def same(expected: object, got: object, within: float = TOLERANCE) -> bool:
     """Whether two answers are one: numbers by their value, everything else to the letter."""
     if expected is None or got is None or not isinstance(got, int | float):
         return expected == got
-    return math.isclose(float(Fraction(str(expected))), got, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    number = float(Fraction(str(expected)))
+    return abs(got - number) <= max(within * abs(number), TOLERANCE * max(1, abs(got)))
 
 
 def _settings(written: Mapping[str, str]) -> dict[str, int]:
@@ -172,9 +179,10 @@ def _expectations(written: Iterable[dict[str, Any]]) -> Iterator[Expectation]:
         for metric, said in moment.items():
             if metric == "at":
                 continue
-            parts = said if isinstance(said, dict) else {"value": said}
+            parts = dict(said) if isinstance(said, dict) else {"value": said}
+            within = float(parts.pop("within", "0%").removesuffix("%")) / 100
             assert parts.keys() <= set(PARTS), f"{metric} has no {sorted(parts.keys() - PARTS)}"
-            yield Expectation(moment["at"], metric, parts)
+            yield Expectation(moment["at"], metric, parts, max(within, TOLERANCE))
 
 
 def _events(written: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def test_the_oracle_gives_what_the_scenario_says(path: Path):
         answer = expected(scenario.definition, records, settings, scenario.moments_ms)
         wrong = scenario.differences(
             lambda metric, at, answer=answer: {
-                part: getattr(answer.readings[metric, at], part) for part in PARTS
+                part: getattr(answer.readings[metric, at], part, None) for part in PARTS
             }
         )
         wrong += scenario.miscounted(answer.counts, kinds=False)
@@ -91,7 +91,8 @@ def _got(plan: Plan, tick: Tick, metric: str) -> Got:
     index = names.index(metric)
     reading = tick.readings[index]
     got = {field.name: getattr(reading, field.name) for field in fields(Reading)}
-    return got | {"state": tick.verdicts[index].state.value}
+    missing = {"missing": [*reading.missing]}
+    return got | missing | {"state": tick.verdicts[index].state.value}
 
 
 def _ledger(counts: Counts) -> dict[str, object]:

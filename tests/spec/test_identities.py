@@ -139,3 +139,56 @@ def test_identities_stay_the_same_from_release_to_release(edited):
         "ef00b4ef4ed2d238",
         "f83b4274daa20f55",
     ]
+
+
+MEASURES = {
+    "slow": 'quantile(ordered.amount, 0.9, window="trailing 7d")',
+    "usual": 'median(ordered.amount, window="trailing 7d")',
+    "happy": 'csat(ordered.amount, top=4, window="trailing 7d")',
+    "recommend": 'nps(ordered.amount, window="trailing 7d")',
+    "busiest": 'top_share(ordered, by=user, top=1%, window="trailing 7d")',
+    "least": 'min(ordered.amount, window="trailing 7d")',
+    "both": "index(slow=1, happy=2)",
+}
+
+
+@pytest.mark.parametrize(
+    ("metric", "old", "new", "changed"),
+    [
+        ("slow", "0.9", "0.95", {"slow", "both"}),
+        ("happy", "top=4", "top=5", {"happy", "both"}),
+        ("busiest", "top=1%", "top=2%", {"busiest"}),
+        ("least", "min", "max", {"least"}),
+        ("both", "happy=2", "happy=3", {"both"}),
+        ("both", "slow=1, happy=2", "happy=2, slow=1", set()),
+    ],
+)
+def test_what_a_measure_asks_for_is_part_of_its_identity(metric, old, new, changed):
+    """Past readings of a p90 are none of a p95; the order of an index plays no part."""
+    before = metrics(_measured(MEASURES))
+    after = metrics(_measured({**MEASURES, metric: MEASURES[metric].replace(old, new)}))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_quantiles_of_one_value_share_their_memory():
+    """However many are asked for."""
+    plan = _measured(MEASURES)
+    kinds = [memory.kind for memory in plan.memories]
+    assert kinds.count(MemoryKind.SKETCH) == 1
+
+
+def _measured(values):
+    """The plan of metrics by their values."""
+    rest = "".join(f"  {name}: {{value: {value!r}}}\n" for name, value in values.items())
+    text = f"""\
+version: 1
+product: shop
+source: {{topics: [events], envelope: segment}}
+events:
+  ordered: {{name: ordered, ids: {{user: userId}}, values: {{amount: properties.total}}}}
+metrics:
+  orders: {{role: north_star, value: count(ordered), window: trailing 7d}}
+{rest}"""
+    result = read_text(text, "shop.yaml")
+    assert result.plan is not None, [problem.message for problem in result.problems]
+    return result.plan
