@@ -14,7 +14,7 @@ from pipeline.core.publish import Tick
 from pipeline.core.records import Counts, Records
 from pipeline.engine.local import LocalEngine
 from pipeline.spec import read_text
-from tests.oracle.oracle import Record, Settings, expected
+from tests.oracle.oracle import Reading as OracleReading, Record, Settings, expected
 from tests.scenarios.scenario import FOLDER, PARTS, Arrival, Got, Scenario, read_scenario, titled
 
 SHARDS = 4
@@ -55,12 +55,17 @@ def test_the_oracle_gives_what_the_scenario_says(path: Path):
         records = [Record(a.partition, a.offset, a.ingested_ms, a.value) for a in arrivals]
         answer = expected(scenario.definition, records, settings, scenario.moments_ms)
         wrong = scenario.differences(
-            lambda metric, at, answer=answer: {
-                part: getattr(answer.readings[metric, at], part, None) for part in PARTS
-            }
+            lambda metric, at, answer=answer: _said(answer.readings[metric, at])
         )
         wrong += scenario.miscounted(answer.counts, kinds=False)
         assert not wrong, _report(scenario, wrong)
+
+
+def _said(reading: OracleReading) -> Got:
+    """What the oracle says of a metric, by the names in `PARTS`."""
+    low, high = reading.interval or (None, None)
+    found = {"low": low, "high": high, "missing": [*reading.missing]}
+    return {part: found[part] if part in found else getattr(reading, part) for part in PARTS}
 
 
 def _plan(scenario: Scenario) -> Plan:
