@@ -76,6 +76,8 @@ _ERRORS: Final = [
     "fixed-comparison",
     "window-missing",
     "window-unused",
+    "bad-index",
+    "missing-unused",
     "set-circle",
     "set-of-everybody",
     "bad-value",
