@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.compose import Reading, compose, coverage
-from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
+from pipeline.core.formula import (
+    Calculation,
+    Constant,
+    Index,
+    OfMetric,
+    OfTerm,
+    Survey,
+    SurveyKind,
+    TermPart,
+)
 from pipeline.core.partial import Partial
 from pipeline.core.windows import DAY_MS, HOUR_MS, Calendar, Trailing, Unit
 from tests.core.plans import metric, plan_of
@@ -252,3 +261,51 @@ def test_a_term_is_covered_from_when_it_is_known():
     assert coverages(TICK_MS - 12 * HOUR_MS, TICK_MS - 36 * HOUR_MS) == [0.5, 0.75, 0.5]
     assert coverages(TICK_MS + 1, TICK_MS - 6 * HOUR_MS) == [0.0, 0.25, 0.0]
     assert coverages() == coverages(0, 0) == [0.75, 0.75, 0.75]
+
+
+# ── surveys and indices ──────────────────────────────────────────────────────────────────────────
+
+NPS = Survey(SurveyKind.NPS, COUNT, OTHER, THIRD)
+CSAT = Survey(SurveyKind.CSAT, COUNT, OTHER, None)
+
+
+def test_a_survey_has_an_interval_about_its_value():
+    """Of eight scores four are favourable and two are not."""
+    found = read(NPS)
+    assert (found.value, found.samples, found.numerator) == (25.0, 8, None)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - 25 == pytest.approx(25 - found.low)
+    satisfied = read(CSAT)
+    assert (satisfied.value, satisfied.numerator, satisfied.denominator) == (0.5, 4, 8)
+    assert satisfied.low == pytest.approx(1 - satisfied.high)
+
+
+@pytest.mark.parametrize("value", [NPS, CSAT])
+def test_a_survey_without_answers_says_nothing(value):
+    """No value, no interval."""
+    found = read(value, counts=(0, 0, 0))
+    assert (found.value, found.low, found.high, found.samples) == (None, None, None, 0)
+
+
+def indexed(counts, *, skips_missing):
+    """An index of two counts and a quotient, whose last part has no value where the third is 0."""
+    parts = (metric(COUNT, "one"), metric(OTHER, "two"), metric(over(COUNT, THIRD), "three"))
+    index = Index((OfMetric(0), OfMetric(1), OfMetric(2)), (1.0, 2.0, 1.0), skips_missing)
+    plan = plan_of(*parts, metric(index, "all"), windows=((DAY,), (WEEK,), (DAY,)))
+    return compose(plan, Partial(counts, (0, 0, 0), TICK_MS - 7 * DAY_MS // 2), TICK_MS)[-1]
+
+
+@pytest.mark.parametrize("skips_missing", [True, False])
+def test_an_index_is_the_weighted_mean_of_its_parts(skips_missing):
+    """(8 + 2 x 4 + 8 / 2) / 4; the smallest samples and coverage of any."""
+    found = indexed((8, 4, 2), skips_missing=skips_missing)
+    assert (found.value, found.samples, found.coverage, found.missing) == (5.0, 2, 0.5, ())
+
+
+def test_an_index_without_a_part_refuses_or_says_so():
+    """(8 + 2 x 4) / 3 of the two that are there."""
+    refused = indexed((8, 4, 0), skips_missing=False)
+    assert (refused.value, refused.samples, refused.missing) == (None, 0, ("three",))
+    skipped = indexed((8, 4, 0), skips_missing=True)
+    assert (skipped.value, skipped.samples, skipped.missing) == (16 / 3, 4, ("three",))
