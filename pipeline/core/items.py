@@ -17,7 +17,9 @@ from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.expression import At, Kind, Named
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, RowNumbers, Times
 from pipeline.core.plan import MICROS
+from pipeline.core.quantile import buckets_of
 from pipeline.core.streams import OfItems
+from pipeline.core.summaries import Histogram, Range
 from pipeline.core.texts import text_hashes
 from pipeline.core.windows import Window
 
@@ -83,6 +85,18 @@ def total(items: Items, column: str | None) -> int:
         return 0
     whole = items.columns[column]
     return (int((whole >> _HALF).sum()) << _HALF) + int((whole & ((1 << _HALF) - 1)).sum())
+
+
+def extremes(items: Items, column: str) -> Range | None:
+    """The smallest and the largest of a column; none without an item."""
+    whole = items.columns[column]
+    return Range(int(whole.min()), int(whole.max())) if len(whole) else None
+
+
+def sketch(items: Items, column: str) -> Histogram | None:
+    """How a column is distributed, by bucket; none without an item."""
+    whole = items.columns[column]
+    return Histogram.of(buckets_of(whole)) if len(whole) else None
 
 
 def entities(items: Items, rows: int) -> int:

@@ -197,7 +197,12 @@ class Shard:
         )
         if term.kind is plans.TermKind.ITEM_ENTITIES:
             return items.entities(chosen, memory.rows), 0, None
-        return len(chosen), items.total(chosen, term.items.column), None
+        column = term.items.column
+        if column is not None and term.kind is plans.TermKind.EXTREMES:
+            return len(chosen), 0, items.extremes(chosen, column)
+        if column is not None and term.kind is plans.TermKind.SKETCH:
+            return len(chosen), 0, items.sketch(chosen, column)
+        return len(chosen), items.total(chosen, column), None
 
     def _at(self, number: int, tick_ms: int) -> Memory:
         """A memory, or the part of it that its calendar window looks at."""

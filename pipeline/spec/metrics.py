@@ -52,6 +52,13 @@ _PARTS = {
     "approx_distinct": TermPart.APPROX_DISTINCT,
     "top_share": TermPart.TOP_SHARE,
 }
+_OF_ITEMS = {
+    "distinct": TermKind.ITEM_ENTITIES,
+    "min": TermKind.EXTREMES,
+    "max": TermKind.EXTREMES,
+    "median": TermKind.SKETCH,
+    "quantile": TermKind.SKETCH,
+}
 _COUNTS = (TermPart.COUNT, TermPart.SUM, TermPart.APPROX_DISTINCT)
 
 
@@ -231,7 +238,8 @@ class Metrics:
         assert aggregate.window is not None
         part = _PARTS.get(aggregate.function, TermPart.COUNT)
         if aggregate.is_of_stream:
-            return self._counted(self._of_items(found, aggregate, aggregate.window), part)
+            term = self._of_items(found, aggregate, aggregate.window)
+            return self._counted(term, part, aggregate.share)
         entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
         rows = self.tables.rows(0, entity, found, aggregate)
         kind, memory = self._remembered(aggregate, rows, aggregate.window)
@@ -274,8 +282,7 @@ class Metrics:
 
     def _of_items(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
         memory, items = self.tables.stream(0, found, aggregate)
-        of_entities = aggregate.function == "distinct"
-        kind = TermKind.ITEM_ENTITIES if of_entities else TermKind.ITEMS
+        kind = _OF_ITEMS.get(aggregate.function, TermKind.ITEMS)
         return Term(kind, 0, memory, None, (window,), items=items)
 
     def _counted(self, term: Term, part: TermPart, share: float | None = None) -> OfTerm:

@@ -88,7 +88,10 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
     return rest[0]
 
 
-OF_STREAMS: Final = ("count", "sum", "mean", "distinct", "reached")
+OF_STREAMS: Final = (
+    *("count", "sum", "mean", "min", "max", "median", "quantile"),
+    *("distinct", "reached"),
+)
 
 
 def part_of_stream(home: Home, function: str, argument: ast.expr) -> str | None:
