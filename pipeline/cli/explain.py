@@ -182,7 +182,12 @@ def _set(plan: Plan, index: int, result: Result) -> dict[str, Any]:
 
 
 def _memory(memory: Memory) -> dict[str, Any]:
-    keeps = {"k": memory.k} if memory.k else {}
+    keeps: dict[str, Any] = {"k": memory.k} if memory.k else {}
+    if memory.stream is not None:
+        stream = memory.stream
+        within = None if stream.within_ms is None else duration(stream.within_ms)
+        parts = [part.alias for part in stream.parts]
+        keeps |= {"stream": str(stream.kind), "of": parts, "within": within}
     return {"memory": memory.key, **keeps, "reach": _span(memory.reach_ms)}
 
 

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.evaluate import TRUE, condition
-from pipeline.core.expression import At, Kind, Named
+from pipeline.core.expression import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    At,
+    Comparison,
+    Expression,
+    Kind,
+    Named,
+    Not,
+    OneOf,
+)
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, RowNumbers, Times
 from pipeline.core.plan import MICROS
 from pipeline.core.quantile import buckets_of
@@ -67,10 +79,28 @@ class _Leaves:
         return int(text_hashes([text], self.salt)[0] & _CODE)
 
 
+@lru_cache(maxsize=1024)
+def looked_at(expression: Expression | None) -> frozenset[str]:
+    """The names that a condition looks at."""
+    match expression:
+        case Named(name=name):
+            return frozenset([name])
+        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
+            return looked_at(left) | looked_at(right)
+        case AllOf(operands=operands) | AnyOf(operands=operands):
+            return frozenset().union(*map(looked_at, operands))
+        case Not(operand=inner) | OneOf(item=inner):
+            return looked_at(inner)
+    return frozenset()
+
+
 def chosen(items: Items, wanted: OfItems, window: Window, tick_ms: int, salt: int) -> Items:
     """The items in a window that are asked for and have what is asked of them."""
     start_ms, end_ms = window.span(tick_ms)
-    found = items.take((items.at_ms >= start_ms) & (items.at_ms < end_ms))
+    asked = {*looked_at(wanted.where), *filter(None, (wanted.column, wanted.distinct))}
+    columns = {name: items.columns[name] for name in asked}
+    inside = (items.at_ms >= start_ms) & (items.at_ms < end_ms)
+    found = Items(items.rows, items.at_ms, columns).take(inside)
     if wanted.where is not None:
         held = condition(wanted.where, _Leaves(found, salt)) == TRUE
         found = found.take(np.broadcast_to(held, len(found)))

@@ -148,7 +148,7 @@ class Matcher:
         if feed.where is not None:
             passed = np.broadcast_to(condition(feed.where, columns), len(batch)) == TRUE
             chosen = chosen[passed[chosen]]
-        if feed.entity is not None:
+        if feed.entity is not None and not feed.may_lack_entity:
             chosen = chosen[columns.ids(feed.entity)[chosen] != ABSENT_ID]
         if not len(chosen):
             return

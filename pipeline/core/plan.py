@@ -110,6 +110,7 @@ class Feed:
     entity: str | None
     others: tuple[str, ...]
     values: tuple[str, ...]
+    may_lack_entity: bool = False  # rows without its id come under `ABSENT_ID`
     identity: str = ""  # of its rows, whatever travels along
     column_identities: tuple[str, ...] = ()  # of `others`, then of `values`
 

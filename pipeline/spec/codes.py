@@ -67,6 +67,7 @@ _ERRORS: Final = [
     "wrong-attribute",
     "bad-aggregate",
     "bad-stream",
+    "bad-undo",
     "unknown-column",
     "wrong-entity",
     "bad-time-value",

@@ -23,6 +23,7 @@ from pipeline.spec.stream_columns import use_in_stream
 from pipeline.spec.streams import for_ever, read_streams
 from pipeline.spec.tables import Tables
 from pipeline.spec.tree import check_tree
+from pipeline.spec.undone import check_undone
 from pipeline.spec.units import check_fed, check_units
 from pipeline.spec.variants import spelled
 
@@ -41,6 +42,7 @@ def compile_definition(definition: Definition, findings: Findings) -> plan.Plan 
     definition = names.definition
     _check_names(names)
     check_attributes(names)
+    check_undone(names)
     events = {name: draft_event(names, name) for name in definition.events}
     streams = read_streams(names)
     sets, metrics = read_sets(names), read_metrics(names)

@@ -94,7 +94,8 @@ class _Identities:
         event = self._plan.events[feed.event]
         where = None if feed.where is None else _expression(feed.where, partial(_value, event))
         entity = None if feed.entity is None else (feed.entity, _id(event, feed.entity))
-        return _digest("rows", feed.level, self._records(event), where, entity)
+        lacking = ("or none",) if feed.may_lack_entity else ()
+        return _digest("rows", feed.level, self._records(event), where, entity, *lacking)
 
     def columns(self, number: int) -> tuple[str, ...]:
         """Of what travels along with a feed's rows."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import KINDS_OF_IDS, Feed, Memory, MemoryKind
-from pipeline.core.streams import Stream, StreamKind, StreamPart
+from pipeline.core.streams import Keep, Stream, StreamKind, StreamPart
 from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.core.expression import Expression
     from pipeline.spec.streams import DraftStream
 
+ROW: Final = "row"  # the first part of the streams that undone events are counted by
 ANYBODY: Final = "*"  # in a key, in place of the entity of a table without entities
 
 
@@ -31,6 +32,7 @@ class Rows:
     event_name: str
     where: Expression | None
     entity: str | None
+    may_lack_entity: bool = False  # rows without its id come as well
 
     @property
     def table(self) -> str:
@@ -41,7 +43,8 @@ class Rows:
     def origin(self) -> str:
         """The last part of every key: event and condition."""
         where = "" if self.where is None else f"[{expression_text(self.where)}]"
-        return f"{self.event_name}{where}"
+        lacking = " or none" if self.may_lack_entity else ""
+        return f"{self.event_name}{where}{lacking}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class AskedOfStream:
     columns: dict[str, dict[str, str]]
     looks_at_first: bool
     window: Window
+    other: str | None = None  # of the first part, to count different ones
 
 
 @dataclass(slots=True)
@@ -65,21 +69,31 @@ class _DraftParts:
     stream: DraftStream
     feeds: dict[str, int]
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
     keeps_first: bool = False
 
     def finished(self) -> Stream:
         """What the memory needs to know, of all that is asked of it."""
-        columns = sorted(self.columns)
+        columns, others = sorted(self.columns), sorted(self.others)
+        first = next(iter(self.feeds))
         parts = [
-            StreamPart(alias, feed, tuple(self.columns[name].get(alias) for name in columns))
+            StreamPart(
+                alias,
+                feed,
+                (
+                    *(self.columns[name].get(alias) for name in columns),
+                    *(other if alias == first else None for other in others),
+                ),
+            )
             for alias, feed in self.feeds.items()
         ]
         return Stream(
             self.stream.kind,
             tuple(parts),
             self.stream.same,
-            tuple(columns),
+            (*columns, *map(id_column, others)),
             self.stream.within_ms,
+            len(others),
             ends_ms=self.stream.ends_ms,
             keeps_first=self.keeps_first,
             keep=self.stream.keep,
@@ -195,16 +209,20 @@ class Memories:
         stream = asked.stream
         feeds = {alias: self._feed(rows) for alias, rows in asked.rows.items()}
         level = next(iter(asked.rows.values())).level
-        key = f"{level}/{stream.by}/{MemoryKind.STREAM}({stream.name})"
+        origins = "" if stream.keep is not Keep.STANDING else f"<-{asked.rows[ROW].origin}"
+        key = f"{level}/{stream.by}/{MemoryKind.STREAM}({stream.name}){origins}"
         parts = _DraftParts(stream, feeds)
         kind = MemoryKind.STREAM
         index = self._keep(_DraftMemory(key, kind, level, stream.by, None, None, None, parts=parts))
         memory = self._memories[index]
         assert memory.parts is not None
         memory.parts.columns |= asked.columns
+        memory.parts.others |= set() if asked.other is None else {asked.other}
         memory.parts.keeps_first |= asked.looks_at_first
         if stream.kind is not StreamKind.FIRST:
             memory.reach_ms = max(memory.reach_ms or 0, asked.window.reach_ms)
+        if asked.other is not None:
+            self._feeds[feeds[ROW]].others.add(asked.other)
         for alias, feed in feeds.items():
             self._feeds[feed].others |= {*stream.same}
             values = [values.get(alias) for values in asked.columns.values()]
@@ -230,6 +248,7 @@ class Memories:
                 feed.rows.entity,
                 tuple(sorted(feed.others)),
                 tuple(sorted(feed.values)),
+                feed.rows.may_lack_entity,
             )
             for feed in self._feeds
         )
@@ -271,6 +290,11 @@ class Memories:
             self._index[memory.key] = len(self._memories)
             self._memories.append(memory)
         return self._index[memory.key]
+
+
+def id_column(other: str) -> str:
+    """The name of a stream's column that holds ids; no value has such a name."""
+    return f"@{other}"
 
 
 def _longest(reaches: list[int | None]) -> int | None:

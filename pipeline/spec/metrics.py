@@ -30,6 +30,7 @@ from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
 
 if TYPE_CHECKING:
+    from pipeline.core.streams import OfItems
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.memories import Rows
@@ -238,9 +239,14 @@ class Metrics:
         assert aggregate.window is not None
         part = _PARTS.get(aggregate.function, TermPart.COUNT)
         if aggregate.is_of_stream:
-            term = self._of_items(found, aggregate, aggregate.window)
+            asked = self.tables.stream(0, found, aggregate)
+            term = _items_term(aggregate, aggregate.window, *asked)
             return self._counted(term, part, aggregate.share)
         entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
+        undone = self._undone(found, aggregate, entity)
+        if undone is not None:
+            term = _items_term(aggregate, aggregate.window, *undone)
+            return self._counted(term, part, aggregate.share)
         rows = self.tables.rows(0, entity, found, aggregate)
         kind, memory = self._remembered(aggregate, rows, aggregate.window)
         term = Term(kind, 0, memory, None, (aggregate.window,))
@@ -264,6 +270,19 @@ class Metrics:
                     return TermKind.REGISTERS, memories.registers(rows, part, window)
         return TermKind.PANES, memories.panes(rows, part, window)
 
+    def _undone(
+        self, found: Written, aggregate: Aggregate, entity: str | None
+    ) -> tuple[int, OfItems] | None:
+        """The memory of an event that others undo, and what is asked of it."""
+        undone = self.tables.undone(0, entity, found, aggregate)
+        if undone is not None and aggregate.function in ("approx_distinct", "top_share"):
+            message = f"`{aggregate.function}` cannot follow `{aggregate.subject}`, which may be undone"
+                f"`{aggregate.subject}` may be undone, which `{aggregate.function}` cannot follow"
+            )
+            advice = "Take an event without `undone_by`, or write `distinct`."
+            raise found.code.refusal(aggregate.node, "bad-aggregate", message, advice)
+        return undone
+
     @staticmethod
     def _refuse_survey(found: Written, node: ast.Call) -> None:
         """A survey has an interval, which nothing can be reckoned with."""
@@ -279,11 +298,6 @@ class Metrics:
 
     def _number(self, term: Term) -> int:
         return self.terms.setdefault(term, len(self.terms))
-
-    def _of_items(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
-        memory, items = self.tables.stream(0, found, aggregate)
-        kind = _OF_ITEMS.get(aggregate.function, TermKind.ITEMS)
-        return Term(kind, 0, memory, None, (window,), items=items)
 
     def _counted(self, term: Term, part: TermPart, share: float | None = None) -> OfTerm:
         return OfTerm(self._number(term), part, share)
@@ -311,6 +325,12 @@ class Metrics:
             "`count(late) / count(delivered)`, or write another unit.",
         )
         findings.refuse(("metrics", name, "unit"), refusal)
+
+
+def _items_term(aggregate: Aggregate, window: Window, memory: int, items: OfItems) -> Term:
+    """A term of a stream's items."""
+    kind = _OF_ITEMS.get(aggregate.function, TermKind.ITEMS)
+    return Term(kind, 0, memory, None, (window,), items=items)
 
 
 def names_in(node: ast.expr) -> list[ast.Name]:

@@ -36,7 +36,7 @@ from pipeline.spec.fields import (
 )
 from pipeline.spec.life import AllowanceSource, ChecklistSource, TargetSource
 from pipeline.spec.problem import Refusal
-from pipeline.spec.stream_schema import StreamSource
+from pipeline.spec.stream_schema import StreamSource, UndoSource
 from pipeline.spec.strict import Strict as _Strict
 
 
@@ -191,6 +191,11 @@ class EventSource(_Strict):
         None,
         description="a condition over paths; records that do not meet it are not this event",
         examples=['properties.plan == "pro"'],
+    )
+    undone_by: UndoSource | None = Field(
+        None,
+        description="the event that makes it as if it had never been",
+        examples=["{event: cancelled, by: booking, within: 90d}"],
     )
 
 

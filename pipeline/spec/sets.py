@@ -196,6 +196,11 @@ class Sets:
             memory, items = self.tables.stream(self.levels[name], self.written[name], aggregate)
             return AtLeast(memory, aggregate.window, least, items=items)
         memories, window = self.tables.memories, aggregate.window
+        entity = self.tables.names.set(name).of
+        undone = self.tables.undone(self.levels[name], entity, self.written[name], aggregate)
+        if undone is not None:
+            memory, items = undone
+            return AtLeast(memory, window, least, self._left_out(name, aggregate), items=items)
         rows = self._rows(name, aggregate)
         if aggregate.function == "distinct" and aggregate.part is not None:
             memory = memories.top_k(rows, aggregate.part, window, least)

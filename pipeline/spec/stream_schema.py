@@ -22,6 +22,14 @@ def _gap_form(value: object) -> str:
     return "duration" if isinstance(value, str) and not value[:1].isalpha() else "parts"
 
 
+class UndoSource(Strict):
+    """What makes an event as if it had never been."""
+
+    event: Name = Field(description="the event that undoes it", examples=["cancelled"])
+    by: Name = Field(description="the id that both carry", examples=["booking"])
+    within: Duration = Field(description="how much later it may come", examples=["90d"])
+
+
 class StreamSource(Strict):
     """What several events make together."""
 

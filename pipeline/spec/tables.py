@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core import expression as tree, streams as core
+from pipeline.core.items import looked_at
 from pipeline.core.streams import OfItems
 from pipeline.spec.events import ValueScope
 from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place
-from pipeline.spec.memories import AskedOfStream, Memories, Rows
+from pipeline.spec.memories import ROW, AskedOfStream, Memories, Rows, id_column
+from pipeline.spec.problem import Refusal
 from pipeline.spec.stream_columns import StreamKinds, StreamScope, column_names, fixed_kind
 from pipeline.spec.streams import draft_of, stream_of
+from pipeline.spec.undone import UNDOING, Undone
 
 if TYPE_CHECKING:
     from pipeline.core.expression import Expression, Kind
@@ -37,10 +40,47 @@ class Tables:
         """The rows that an aggregate of an event is about, for the table of an entity.
 
         Raises:
-            Refusal: where a part of its `where` is of no kind.
+            Refusal: where a part of its `where` is of no kind, or the event may be undone.
         """
+        undo = self.names.event(aggregate.subject).undone_by
+        if undo is not None:
+            message = f"`{aggregate.subject}` may be undone by `{undo.event}`"
+            advice = "Such an event has `count`, `sum`, `mean` and `distinct` only."
+            raise Refusal("bad-undo", message, advice)
         where = self._where(within, aggregate)
         return Rows(level, self.event_index(aggregate.subject), aggregate.subject, where, entity)
+
+    def undone(
+        self, level: int, entity: str | None, within: Written, aggregate: Aggregate
+    ) -> tuple[int, OfItems] | None:
+        """The memory of an aggregate's event, and what is asked of it, where it may be undone.
+
+        Without an entity it is that of the ids which the two have in common.
+
+        Raises:
+            Refusal: where the undoing event does not carry the entity.
+        """
+        undo = self.names.event(aggregate.subject).undone_by
+        if undo is None or aggregate.window is None:
+            return None
+        stream = Undone(self.names, aggregate.subject, undo).stream(entity or undo.by)
+        with within.code.pointing_at(aggregate.node.args[0]):
+            self.names.check_carries(undo.event, stream.by)
+        where = self._where(within, aggregate)
+        rows = {
+            ROW: Rows(
+                level, self.event_index(aggregate.subject), aggregate.subject, where, stream.by,
+                may_lack_entity=entity is None,
+            ),
+            UNDOING: Rows(level, self.event_index(undo.event), undo.event, None, stream.by),
+        }  # fmt: skip
+        other, value = _column_of(aggregate, in_set=within.at[0] == "sets")
+        columns = {} if value is None else {value: {ROW: value}}
+        asked = AskedOfStream(
+            stream, rows, columns, looks_at_first=False, window=aggregate.window, other=other
+        )
+        distinct = None if other is None else id_column(other)
+        return self.memories.stream(asked), OfItems(None, value, distinct)
 
     def attribute(self, level: int, entity: str, name: str) -> int:
         """The memory of an attribute, in the table of its entity at a level.
@@ -73,7 +113,7 @@ class Tables:
         """
         stream = stream_of(self.names, self.streams, aggregate.subject)
         wanted = self._of_items(within, aggregate)
-        named = named_in(wanted.where) | {wanted.column or core.COUNT}
+        named = looked_at(wanted.where) | {wanted.column or core.COUNT}
         rows = {
             alias: Rows(level, self.event_index(event), event, None, stream.by)
             for alias, event in stream.parts.items()
@@ -141,15 +181,8 @@ class Tables:
         return emit(within.code, aggregate.where, scope)
 
 
-def named_in(expression: Expression | None) -> set[str]:
-    """The names that an expression looks at."""
-    match expression:
-        case tree.Named(name=name):
-            return {name}
-        case tree.Arithmetic(left=left, right=right) | tree.Comparison(left=left, right=right):
-            return named_in(left) | named_in(right)
-        case tree.AllOf(operands=operands) | tree.AnyOf(operands=operands):
-            return {name for operand in operands for name in named_in(operand)}
-        case tree.Not(operand=inner) | tree.OneOf(item=inner):
-            return named_in(inner)
-    return set()
+def _column_of(aggregate: Aggregate, *, in_set: bool) -> tuple[str | None, str | None]:
+    """The other whose different ids a set counts, or the value that is added up."""
+    if aggregate.function != "distinct":
+        return None, aggregate.part
+    return (aggregate.part if in_set else None), None

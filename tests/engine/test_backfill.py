@@ -42,6 +42,23 @@ NEW_EVENT = edited(
     ("metrics:\n", "metrics:\n  added: {value: distinct(long.user), window: trailing 3m}\n"),
 )  # fmt: skip
 
+STREAMS = edited(
+    ("sets:\n", """streams:
+  unread: {pair: [made, viewed], by: doc, within: 20s}
+  sittings: {session: [made, viewed], by: user, gap: 8s, same: [team]}
+  rests: {gap: viewed, by: user, within: 30s}
+sets:
+"""),
+    ("metrics:\n", """metrics:
+  unread_docs: {value: "count(unread, where=not matched and made.ms > 1000)", window: trailing 1m}
+  sitting: {value: "mean(sittings.length, where=viewed.seconds > 2)", window: trailing 1m}
+  first_sittings: {value: "count(sittings, where=is_first)", window: trailing 2m}
+  resting: {value: sum(rests.elapsed), window: trailing 1m}
+"""),
+    ("made: {name: made, ids: {user: user, doc: doc, team: team}}",
+     "made: {name: made, ids: {user: user, doc: doc, team: team}, values: {ms: ms}}"),
+)  # fmt: skip
+
 
 class Past:
     """What is left of the stream so far, as a source of history; `polls` are left until a crash."""
@@ -100,8 +117,12 @@ def wrong(plan, ticks):
         edited(("window: calendar day", "window: calendar week")),
         edited(("sum(viewed.seconds) > 5", "sum(viewed.seconds) > 5 and count(made) >= 1")),
         edited(("count(active) >= 2", "count(viewed) >= 2")),
+        STREAMS,
     ],
-    ids=["added", "event", "where", "window", "set", "more", "value", "calendar", "term", "count"],
+    ids=[
+        "added", "event", "where", "window", "set", "more", "value", "calendar", "term", "count",
+        "streams",
+    ],
 )  # fmt: skip
 @pytest.mark.parametrize("half", [HALF, 401])
 def test_what_is_filled_is_as_if_it_had_always_been_asked_for(engine, text, half):

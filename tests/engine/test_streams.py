@@ -20,6 +20,11 @@ events:
     name: viewed
     ids: {user: user, doc: doc, team: team}
     values: {seconds: {from: ms / 1000, max: 600}, plan: plan}
+  unseen:
+    name: made
+    ids: {user: user, doc: doc, team: team}
+    values: {seconds: {from: ms / 1000, max: 600}}
+    undone_by: {event: viewed, by: doc, within: 20s}
 streams:
   reading: {pair: [made, viewed], by: doc, within: 30s, keep: matched, at: second}
   unread: {pair: [made, viewed], by: doc, within: 30s, keep: unmatched}
@@ -30,7 +35,15 @@ streams:
   beginners: {first: [viewed, joined], by: user}
 sets:
   regulars: {of: user, when: count(sessions) >= 2 and sum(rests.elapsed) > 3, window: trailing 1m}
+  makers:
+    of: user
+    when: distinct(unseen.doc) >= 2 and sum(unseen.seconds) < 9
+    window: trailing 1m
 metrics:
+  unseen_docs: {value: count(unseen), window: trailing 40s}
+  unseen_seconds: {value: "mean(unseen.seconds, where=seconds > 1)", window: trailing 1m}
+  unseen_by: {value: distinct(unseen.user), window: trailing 1m}
+  makers_now: {value: size(makers)}
   read:
     role: north_star
     value: count(reading, where=viewed.plan == "pro" or elapsed < 9)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.core.items import Items
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, Memory, RowNumbers, Times
 from pipeline.core.snapshot import Arrays
-from pipeline.core.streams import Stream
+from pipeline.core.streams import Keep, Stream
 
 Facts = NDArray[np.int64]  # (fields, facts)
 
@@ -42,6 +42,7 @@ class OfStream(Memory):
         self._facts = np.empty((self._width, 0), np.int64)
         self._made = self._make(self._facts)
         self._new: list[Facts] = []
+        self._at_tick: tuple[int, Items] | None = None  # several terms look at one tick
 
     @property
     @abstractmethod
@@ -81,12 +82,15 @@ class OfStream(Memory):
     def items(self, tick_ms: int) -> Items:
         """All items, as they are at a tick."""
         self._refresh()
-        return self._items(self._made, tick_ms)
+        if self._at_tick is None or self._at_tick[0] != tick_ms:
+            self._at_tick = tick_ms, self._items(self._made, tick_ms)
+        return self._at_tick[1]
 
     def _refresh(self) -> None:
         """Make the items anew of those that rows came for."""
         if not self._new:
             return
+        self._at_tick = None
         new, self._new = np.concatenate(self._new, axis=1), []
         touched = np.zeros(self._rows, np.bool_)
         touched[new[ROW]] = True
@@ -103,12 +107,15 @@ class OfStream(Memory):
         assert column is not None
         if self._stream.same:
             grouped = column[0] != 0
+            if self._stream.keep is Keep.STANDING:
+                grouped |= column[1] == 0  # what nothing can undo stands
             rows, times, column = rows[grouped], times[grouped], column[:, grouped]
         if len(rows):
             self._new.append(self._facts_of(rows, times, column))
 
     def expire(self, tick_ms: int) -> None:
         self._refresh()
+        self._at_tick = None
         if self._stream.is_for_ever:
             return
         forgotten_ms = tick_ms - self._reach_ms - self._slack_ms
@@ -123,6 +130,7 @@ class OfStream(Memory):
 
     def keep(self, kept: Flags) -> None:
         self._refresh()
+        self._at_tick = None
         numbers = np.cumsum(kept) - 1
         self._facts = _with(self._facts, kept[self._facts[ROW]])
         self._made = _with(self._made, kept[self._made[ROW]])
@@ -141,7 +149,7 @@ class OfStream(Memory):
 
 
 def _with(facts: Facts, kept: Flags) -> Facts:
-    return facts.copy() if kept.all() else facts[:, kept]
+    return facts if kept.all() else facts[:, kept]
 
 
 def in_order(facts: Facts) -> Facts:

@@ -67,7 +67,8 @@ class StreamSubject(Subject):
         by_group = {}
         for event in sorted(events, key=lambda each: (each.time_ms, part_of(each), value_of(each))):
             group = group_of(event) if self.stream.same else 1
-            if group:
+            stands = self.stream.keep is Keep.STANDING and part_of(event) == 0
+            if group or stands:  # what nothing can undo stands
                 by_group.setdefault(group, []).append(event)
         return by_group
 
