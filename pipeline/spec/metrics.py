@@ -276,9 +276,7 @@ class Metrics:
         """The memory of an event that others undo, and what is asked of it."""
         undone = self.tables.undone(0, entity, found, aggregate)
         if undone is not None and aggregate.function in ("approx_distinct", "top_share"):
-            message = f"`{aggregate.function}` cannot follow `{aggregate.subject}`, which may be undone"
-                f"`{aggregate.subject}` may be undone, which `{aggregate.function}` cannot follow"
-            )
+            message = f"`{aggregate.function}` cannot follow events that may be undone"
             advice = "Take an event without `undone_by`, or write `distinct`."
             raise found.code.refusal(aggregate.node, "bad-aggregate", message, advice)
         return undone
