@@ -24,7 +24,7 @@ from pipeline.core.plan import Plan
 from pipeline.core.publish import Row, Tick, rows
 from pipeline.core.records import Counts
 from pipeline.edges.faults import UnreachableError, UnreadableError
-from pipeline.edges.files import FileSource
+from pipeline.edges.files import FileSource, Lines
 from pipeline.engine.local import LocalEngine, replay as replayed
 from pipeline.settings import duration_ms
 
@@ -115,6 +115,13 @@ def replay(
         ),
     ] = span_ms("1m"),
     output: Annotated[Output, typer.Option(help="How readings are written.")] = Output.JSON,
+    lines: Annotated[
+        Lines,
+        typer.Option(
+            help="What a line of --events is: a record's value, or a record with its key and "
+            "headers, as `kcat -J` prints it."
+        ),
+    ] = Lines.VALUE,
 ) -> None:
     """Replay recorded events; print every metric at every tick from --from on.
 
@@ -124,7 +131,7 @@ def replay(
     ticks = _ticks(first, last, every)
     engine = LocalEngine(plan, Deployment(lateness_ms=lateness, tick_ms=every, shards=1))
     try:
-        source = FileSource(events, _now_ms(), engine.reached_ms)
+        source = FileSource(events, _now_ms(), engine.reached_ms, lines)
         made = replayed(engine, source.open(0, {}), ticks, beyond_the_newest=last is not None)
         _write(plan, _with_progress(made, source), output)
     except UnreachableError as fault:

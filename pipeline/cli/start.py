@@ -13,6 +13,7 @@ from pipeline.cli.exits import Exit, leave
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.snapshot import UnreadableSnapshot
+from pipeline.core.wanted import asks_the_log
 from pipeline.edges import kafka_client
 from pipeline.edges.faults import DataLossError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
@@ -57,7 +58,13 @@ def source_of(plan: Plan, settings: Settings, telemetry: Telemetry) -> KafkaSour
     """Where records come from."""
     keeps_originals = settings.dead_letters.topic is not None
     topics = topics_of(plan, settings)
-    return KafkaSource(settings.kafka, topics, telemetry, keeps_originals=keeps_originals)
+    return KafkaSource(
+        settings.kafka,
+        topics,
+        telemetry,
+        keeps_originals=keeps_originals,
+        carries=asks_the_log(plan),
+    )
 
 
 def deployment_of(settings: Settings) -> Deployment:

@@ -11,6 +11,7 @@ how records were batched.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress, repeat
 from typing import Any, Final
@@ -18,20 +19,25 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.carried import Beside
 from pipeline.core.dedup import Dedup
 from pipeline.core.deployment import Deployment
+from pipeline.core.enveloped import Enveloped, fitting, times_of
 from pipeline.core.evaluate import numbers
 from pipeline.core.event_batch import EventBatch, joined
 from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
-from pipeline.core.identity import REFUSED, Identity, message_hashes
+from pipeline.core.identity import REFUSED, Identity
 from pipeline.core.plan import Plan, Value
-from pipeline.core.record_shape import Fields, Ill, Row, Unreadable, Use, fits
+from pipeline.core.record_shape import Fields, Ill, Place, RecordShape, Row, Unreadable, Use
 from pipeline.core.records import Counts, Filtered, Reason, Records, Rejected
+from pipeline.core.refusals import Refusals
 from pipeline.core.snapshot import Arrays
-from pipeline.core.timestamps import BAD, milliseconds
+from pipeline.core.timestamps import BAD
+from pipeline.core.unwrap import unwrapping_of
 from pipeline.core.wanted import (
     USE,
+    asks_the_log,
     bearers,
     dictionary_of,
     leaves,
@@ -39,7 +45,7 @@ from pipeline.core.wanted import (
     record_names,
     retentions,
     shape_of,
-    time_place,
+    time_places,
 )
 from pipeline.core.windows import SECOND_MS
 
@@ -98,7 +104,16 @@ class Decoder:
         self._places = places_by_name(plan)
         self._shape = shape_of(plan, self._places)
         self._identity = Identity(deployment.salt)
+        self._enveloped = Enveloped(plan, self._shape)
+        self._asks_the_log = asks_the_log(plan)
+        self._unwrap = unwrapping_of(plan, self._all_places())
         self._texts = dictionary_of(plan)
+
+    def _all_places(self) -> Iterator[Place]:
+        yield from ((path, Use.TEXT) for path in self._plan.envelope.names)
+        yield from time_places(self._plan)
+        for read in self._places.values():
+            yield from read
 
     def fresh(self) -> PartitionState:
         """The state of a partition that nothing was read from."""
@@ -115,21 +130,20 @@ class Decoder:
 
     def _some(self, poll: _Poll, these: slice) -> EventBatch:
         rows, ill, at = self._read(poll, these)
-        fields = self._shape.fields(rows)
+        fields = self._fields(poll, rows, at)
         codes, misnamed = self._codes(fields)
         ill |= misnamed
-        written = self._fitting(fields, *time_place(self._plan))[0]
-        times = milliseconds(written, self._plan.envelope.time_unit)
+        times = self._enveloped.times_ms(fields)
         future = times > poll.records.ingested_ms[at] + self._deployment.future_max_ms
         before = self._watermarks_before(times, future, poll.state)
         known = codes != _UNKNOWN_NAME
         poll.rejected.add(Reason.FIELD_TYPE, at[ill & ~known])
         poll.counts.filtered[Filtered.UNKNOWN_NAME] += int(np.count_nonzero(~ill & ~known))
         if not known.all():
-            fields = self._shape.fields(list(compress(rows, known)))
             ill, codes, times, future, before, at = (
                 array[known] for array in (ill, codes, times, future, before, at)
             )
+            fields = self._fields(poll, list(compress(rows, known)), at)
         judged = _Judged(fields, codes, times, np.maximum(times, before), Refusals(len(at)))
         judged.refusals.add(Reason.BAD_TIME, times == BAD)
         judged.refusals.add(Reason.FIELD_TYPE, ill)
@@ -150,7 +164,7 @@ class Decoder:
         For what is shown to people about single records: it reads the record once more.
         """
         if reason in _REASONS_OF_TIME:
-            return self._plan.envelope.time
+            return self._plan.envelope.times[0].path
         if reason is not Reason.FIELD_TYPE or not value:
             return None
         return self._shape.misfit(value)
@@ -172,27 +186,35 @@ class Decoder:
         if len(given) < len(values):
             at = at[[bool(value) for value in values]]
         given, at = without_hopeless(given, at, poll.rejected)
-        found = self._shape.read(given)
+        beside = None
+        if self._asks_the_log or self._unwrap is not None:
+            given, at = self._unwrapped(poll, given, at)
+            beside = Beside(poll.records.carried, at)
+        found = self._shape.read(given, beside)
         if not {Ill, Unreadable}.isdisjoint(map(type, found)):
             return _sorted_out(found, at, poll.rejected)
         return found, np.zeros(len(found), np.bool_), at
 
+    def _unwrapped(
+        self, poll: _Poll, values: list[bytes], at: NDArray[np.int64]
+    ) -> tuple[list[bytes], NDArray[np.int64]]:
+        """The events of records, and which record each is of; they are what is counted."""
+        if self._unwrap is None:
+            return values, at
+        beside = Beside(poll.records.carried, at)
+        events, of = self._unwrap(values, beside, poll.rejected)
+        poll.counts.consumed += len(events) - len(np.unique(of))
+        return events, of
+
+    def _fields(self, poll: _Poll, rows: list[Row], at: NDArray[np.int64]) -> Fields:
+        beside = Beside(poll.records.carried, at) if self._asks_the_log else None
+        return self._shape.fields(rows, beside)
+
     def _codes(self, fields: Fields) -> tuple[NDArray[np.int64], Flags]:
         """The code of each row's name, and which names are no text."""
-        names, misnamed = self._fitting(fields, self._plan.envelope.name, Use.TEXT)
+        names, misnamed = self._enveloped.names(fields)
         codes = map(self._names.get, names, repeat(_UNKNOWN_NAME))
         return np.fromiter(codes, np.int64, len(names)), misnamed
-
-    def _fitting(self, fields: Fields, path: Path, use: Use) -> tuple[list[Any], Flags]:
-        """What stands at a path, less what that use cannot read; and where that is."""
-        found = fields.at(path)
-        misfits = np.zeros(len(found), np.bool_)
-        if self._shape.is_ambiguous(path):
-            misfits = np.array([not fits(value, use) for value in found], np.bool_)
-            found = [
-                None if misfit else value for value, misfit in zip(found, misfits, strict=True)
-            ]
-        return found, misfits
 
     def _watermarks_before(self, times: Times, future: Flags, state: PartitionState) -> Times:
         """The partition's watermark before each row; the state takes in the newest time."""
@@ -225,15 +247,13 @@ class Decoder:
             bears = self._bearers[index][judged.names]
             for _, source in event.ids:
                 if source not in batch.ids:
-                    columns = [
-                        self._fitting(judged.fields, path, Use.ID)[0] for path in source.paths
-                    ]
+                    columns = [self._enveloped.ids(judged.fields, path) for path in source.paths]
                     batch.ids[source] = self._identity.hashes(source, columns)
                 refused = batch.ids[source] == REFUSED
                 judged.refusals.add(Reason.BAD_ID, bears & refused)
 
     def _read_values(self, batch: EventBatch, judged: _Judged) -> None:
-        columns = _Leaves(self, judged, batch)
+        columns = _Leaves(self._shape, judged, batch)
         for index, event in enumerate(self._plan.events):
             bears = self._bearers[index][judged.names]
             for value in event.values:
@@ -250,7 +270,7 @@ class Decoder:
         for name, read in self._places.items():
             for path, use in read:
                 if self._shape.is_ambiguous(path):
-                    _, misfits = self._fitting(judged.fields, path, use)
+                    _, misfits = fitting(self._shape, judged.fields, path, use)
                     misfits &= judged.names == self._names[name]
                     judged.refusals.add(Reason.FIELD_TYPE, misfits)
 
@@ -260,52 +280,15 @@ class Decoder:
             bears = self._bearers[index][judged.names]
             for value in event.values:
                 if value.time_unit is not None:
-                    given, times = self._times_of(judged.fields, value)
+                    given, times = times_of(self._shape, judged.fields, value)
                     judged.refusals.add(Reason.BAD_TIME, bears & given & (times == BAD))
 
-    def _times_of(self, fields: Fields, value: Value) -> tuple[Flags, Times]:
-        """Where a value that is a time is written, and what it says."""
-        assert isinstance(value.expression, At)
-        assert value.time_unit is not None
-        written, _ = self._fitting(fields, value.expression.path, USE[value.expression.kind])
-        given = np.array([each is not None for each in written], np.bool_)
-        return given, milliseconds(written, value.time_unit)
-
     def _repeated(self, judged: _Judged, before: Times, state: PartitionState) -> Flags:
-        path = self._plan.envelope.id
-        if path is None:
+        if not self._plan.envelope.id:
             return np.zeros(len(before), np.bool_)
-        ids = message_hashes(self._fitting(judged.fields, path, Use.ID)[0])
+        ids = self._enveloped.id_hashes(judged.fields, judged.times_ms)
         ids[~judged.refusals.none] = 0
         return state.dedup.duplicates(ids, judged.visible_ms, before)
-
-
-# ── the order of refusals ────────────────────────────────────────────────────────────────────────
-
-
-class Refusals:
-    """The first reason found against each row."""
-
-    _REASONS: Final = tuple(Reason)
-
-    def __init__(self, rows: int) -> None:
-        self._found = np.zeros(rows, np.uint8)  # 0, or 1 + the reason's place in the list
-
-    @property
-    def none(self) -> Flags:
-        """The rows that nothing was found against."""
-        return np.asarray(self._found == 0)
-
-    def add(self, reason: Reason, against: Flags) -> None:
-        """Hold a reason against rows, unless another was there before."""
-        if against.any():
-            self._found[against & self.none] = 1 + self._REASONS.index(reason)
-
-    def put_into(self, rejected: Rejected, at: NDArray[np.int64]) -> None:
-        """Tell the refused rows by reason; `at` is which record each row was."""
-        for found in np.flatnonzero(np.bincount(self._found)).tolist():
-            if found:
-                rejected.add(self._REASONS[found - 1], at[self._found == found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +317,7 @@ class _Judged:
 class _Leaves:
     """The columns behind expressions, read once each."""
 
-    decoder: Decoder
+    shape: RecordShape
     judged: _Judged
     batch: EventBatch
     _known: dict[At, NDArray[Any]] = field(init=False)
@@ -352,15 +335,13 @@ class _Leaves:
 
     def _time(self, value: Value) -> NDArray[np.float64]:
         """Seconds since 1970, NaN where there are none to be had."""
-        _, times = self.decoder._times_of(self.judged.fields, value)  # noqa: SLF001
+        _, times = times_of(self.shape, self.judged.fields, value)
         return np.where(times == BAD, np.nan, times / SECOND_MS)
 
     def column(self, leaf: At | Named) -> NDArray[Any]:
         assert isinstance(leaf, At)
         if leaf not in self._known:
-            found, _ = self.decoder._fitting(  # noqa: SLF001
-                self.judged.fields, leaf.path, USE[leaf.kind]
-            )
+            found, _ = fitting(self.shape, self.judged.fields, leaf.path, USE[leaf.kind])
             self._known[leaf] = _as_column(found, leaf.kind, self.batch.dictionary)
         return self._known[leaf]
 

@@ -171,6 +171,14 @@ def message_hashes(values: Values) -> Hashes:
     return hashes
 
 
+def together(parts: Sequence[Values]) -> list[str | None]:
+    """A message id made of several parts, None where one of them is absent or empty."""
+    return [
+        None if None in row or "" in row else _JOIN.join(map(str, row))
+        for row in zip(*parts, strict=True)
+    ]
+
+
 def canonical(value: str | int) -> str | None:
     """An id as text, or None where it is refused.
 

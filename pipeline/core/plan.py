@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.core.baselines import Baseline
+from pipeline.core.envelope import Envelope, TimeUnit
 from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.formula import Formula
 from pipeline.core.streams import OfItems, Stream
@@ -28,24 +29,6 @@ MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are
 ENTITY_ITSELF: Final = -1  # in place of an attribute: the entity itself is left out
 
 # ── decode: what a record is read for ────────────────────────────────────────────────────────────
-
-
-class TimeUnit(StrEnum):
-    """How the envelope writes time."""
-
-    ISO = "iso"
-    SECONDS = "s"
-    MILLISECONDS = "ms"
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """Where a record keeps its name, time and message id."""
-
-    name: Path
-    time: Path
-    time_unit: TimeUnit
-    id: Path | None
 
 
 class IdMode(StrEnum):

@@ -8,14 +8,16 @@ Both ways give the same row; a test draws records to hold them to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from pipeline.core.carried import Beside, is_bytes, is_carried
 from pipeline.core.expression import Path
 from pipeline.core.records import Reason
 
@@ -69,13 +71,15 @@ class _Branch:
     """What is read below one key: the uses of the value itself, and further keys.
 
     `struct` stands for the object here, with one field for each key below, named f0, f1, … since
-    a key may be any text. `raws` is the same with every field as it is written.
+    a key may be any text. `raws` is the same with every field as it is written. `is_text` says that
+    the object may be written as JSON text.
     """
 
     uses: set[Use] = field(default_factory=set)
     below: dict[str, _Branch] = field(default_factory=dict)
     struct: Any = None
     raws: Any = None
+    is_text: bool = False
 
     def name_of(self, key: str) -> str:
         return f"f{[*self.below].index(key)}"
@@ -97,6 +101,7 @@ class _Branch:
         found: Any = None if self.struct is None else self.struct | None
         # A float alone takes whole numbers too; beside an id the two stay apart.
         plain = {kind for use in self.uses for kind in _TYPES[use]}
+        plain |= {str} if self.is_text else set()
         if Use.ID not in self.uses:
             plain.discard(int)
         for kind in sorted(plain, key=str):
@@ -115,30 +120,62 @@ class _Branch:
                 key: child.plain(bytes(getattr(raws, self.name_of(key))))
                 for key, child in self.below.items()
             }
-        if written.startswith(b"[") or not self.uses:
+        if written.startswith(b"[") or not (self.uses or self.is_text):
             return []
         value = msgspec.json.decode(written)
         if isinstance(value, int):
             _hold_to_a_double(value)
-        return value
+        return self._opened(value) if self.is_text and isinstance(value, str) else value
+
+    def _opened(self, text: str) -> object:
+        """The object that a text holds; the text itself, where it holds none."""
+        try:
+            written = bytes(msgspec.json.decode(text, type=msgspec.Raw))
+            return self.plain(written) if written.startswith(b"{") else text
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return text
 
 
 class RecordShape:
     """Reads records of one plan.
 
-    `name` and `time` are read in every record. `by_name` says which places a record of each known
-    name is read for: only there a wrong type matters.
+    `names` and `times` are read in every record, and of names the first that is present counts.
+    `by_name` says which places a record of each known name is read for: only there a wrong type
+    matters. `texts` are the places of objects that may be written as JSON text.
     """
 
-    def __init__(self, name: Path, time: Place, by_name: Mapping[str, frozenset[Place]]) -> None:
-        self._name = name
-        self._by_name = by_name
+    def __init__(
+        self,
+        names: Sequence[Path],
+        times: Sequence[Place],
+        by_name: Mapping[str, frozenset[Place]],
+        texts: Sequence[Path] = (),
+        constant: str | None = None,
+    ) -> None:
+        self._names = tuple(names)
+        self._constant = constant
+        self._by_name = {
+            name: frozenset(place for place in places if not is_carried(place[0]))
+            for name, places in by_name.items()
+        }
         self._root = _Branch()
-        places: set[Place] = {(name, Use.TEXT), time, *(p for ps in by_name.values() for p in ps)}
-        for path, use in sorted(places):
+        places = {(name, Use.TEXT) for name in names}
+        places |= {*times, *(place for places in by_name.values() for place in places)}
+        for path, use in sorted(place for place in places if not is_carried(place[0])):
             self._branch(path).uses.add(use)
+        self._texts = tuple(path for path in texts if self._marked_as_text(path))
         self._root.seal()
-        self._decode = msgspec.json.Decoder(self._root.struct).decode
+        self._decode = _decoder(self._root, self._texts)
+
+    def _marked_as_text(self, path: Path) -> bool:
+        """Whether anything is read within an object that may be written as text."""
+        branch = self._root
+        for key in path:
+            if key not in branch.below:
+                return False
+            branch = branch.below[key]
+        branch.is_text = bool(branch.below)
+        return branch.is_text
 
     def _branch(self, path: Path) -> _Branch:
         branch = self._root
@@ -148,21 +185,33 @@ class RecordShape:
 
     def is_ambiguous(self, path: Path) -> bool:
         """Whether a place is read in several ways, so that a row may hold what one cannot use."""
+        if is_carried(path):
+            return is_bytes(path)
         branch = self._branch(path)
         return len(branch.uses) + bool(branch.below) > 1
 
-    def read(self, values: Iterable[bytes]) -> list[Row | Ill | Unreadable]:
-        """A row for each record, or why there is none."""
+    def read(
+        self, values: Iterable[bytes], beside: Beside | None = None
+    ) -> list[Row | Ill | Unreadable]:
+        """A row for each record, or why there is none; `beside` is what the log carries of them."""
         rows: list[Row | Ill | Unreadable] = []
         add, decode = rows.append, self._decode
         for value in values:
             try:
                 add(decode(value))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                add(self.read_slowly(value))
+                add(self.read_slowly(value, self._told(len(rows), beside)))
         return rows
 
-    def read_slowly(self, value: bytes) -> Row | Ill | Unreadable:
+    def _told(self, row: int, beside: Beside | None) -> dict[Path, Any]:
+        """The names that the log has for a record."""
+        if beside is None:
+            return {}
+        return {name: beside.column(name)[row] for name in self._names if is_carried(name)}
+
+    def read_slowly(
+        self, value: bytes, told: Mapping[Path, Any] = MappingProxyType({})
+    ) -> Row | Ill | Unreadable:
         """The same for one record, by way of plain objects."""
         try:
             written = bytes(msgspec.json.decode(value, type=msgspec.Raw))
@@ -174,7 +223,7 @@ class RecordShape:
         if not isinstance(record, dict):
             return Unreadable(Reason.NOT_OBJECT)
         row = _filled(self._root, record)
-        return row if next(self._misfits(record), None) is None else Ill(row)
+        return row if next(self._misfits(record, told), None) is None else Ill(row)
 
     def misfit(self, value: bytes) -> Path | None:
         """The first place whose value is not of the type that its use asks for.
@@ -185,29 +234,43 @@ class RecordShape:
             record = self._root.plain(bytes(msgspec.json.decode(value, type=msgspec.Raw)))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        return next(self._misfits(record), None) if isinstance(record, dict) else None
+        return next(self._misfits(record, {}), None) if isinstance(record, dict) else None
 
-    def _misfits(self, record: dict[str, Any]) -> Iterator[Path]:
-        if not _readable(record, (self._name, Use.TEXT)):
-            yield self._name
+    def _misfits(self, record: dict[str, Any], told: Mapping[Path, Any]) -> Iterator[Path]:
+        known = {path: told.get(path) for path in self._names if is_carried(path)}
+        known |= {path: look_up(record, path) for path in self._names if path not in known}
+        ill = [path for path in self._names if not fits(known[path], Use.TEXT)]
+        if ill:
+            yield ill[0]
             return
-        name = look_up(record, self._name)
+        written = (known[path] for path in self._names)
+        name = next((each for each in written if each is not None), self._constant)
         places = self._by_name.get(name, frozenset()) if isinstance(name, str) else frozenset()
-        yield from (path for path, use in sorted(places) if not _readable(record, (path, use)))
+        for path, use in sorted(places):
+            if not _readable(record, (path, use)):
+                yield path
+            yield from (at for at in self._texts if at == path[: len(at)] and _unopened(record, at))
 
-    def fields(self, rows: Sequence[Row]) -> Fields:
-        """What rows hold, place by place."""
-        return Fields(self._root, rows)
+    def fields(self, rows: Sequence[Row], beside: Beside | None = None) -> Fields:
+        """What rows hold, place by place, and what the log carries beside them."""
+        return Fields(self._root, rows, beside)
 
 
 class Fields:
     """What rows hold, place by place; the way to an object is gone once for all that is in it."""
 
-    def __init__(self, root: _Branch, rows: Sequence[Row]) -> None:
+    def __init__(self, root: _Branch, rows: Sequence[Row], beside: Beside | None = None) -> None:
         self._objects: dict[Path, tuple[Sequence[Row], _Branch]] = {(): (rows, root)}
+        self._beside = beside
+
+    def __len__(self) -> int:
+        return len(self._objects[()][0])
 
     def at(self, path: Path) -> list[Any]:
         """What each row has at a path, None where that is absent."""
+        if is_carried(path):
+            assert self._beside is not None
+            return self._beside.column(path)
         *above, key = path
         objects, branch = self._objects_at(tuple(above))
         return list(map(attrgetter(branch.name_of(key)), objects))
@@ -225,6 +288,42 @@ class Fields:
 
 
 _NULL: Final = msgspec.Raw(b"null")
+
+
+def _decoder(root: _Branch, texts: Sequence[Path]) -> Callable[[bytes], Row]:
+    """What makes a record a row, the fast way."""
+    decode: Callable[[bytes], Row] = msgspec.json.Decoder(root.struct).decode
+    if not texts:
+        return decode
+    openings = [_Opening(root, path) for path in texts]
+
+    def opened(value: bytes) -> Row:
+        row = decode(value)
+        for opening in openings:
+            opening.of(row)
+        return row
+
+    return opened
+
+
+class _Opening:
+    """Puts an object in the place of the JSON text that it was written as."""
+
+    def __init__(self, root: _Branch, path: Path) -> None:
+        branch, names = root, []
+        for key in path:
+            names.append(branch.name_of(key))
+            branch = branch.below[key]
+        *self._above, self._name = names
+        self._decode = msgspec.json.Decoder(branch.struct).decode
+
+    def of(self, row: Row) -> None:
+        """Open what is text. Raises msgspec's errors where it is not the object that is read."""
+        for name in self._above:
+            row = getattr(row, name, None)
+        found = getattr(row, self._name, None)
+        if found.__class__ is str:
+            setattr(row, self._name, self._decode(found))
 
 
 def _hold_to_a_double(value: int) -> None:
@@ -246,6 +345,11 @@ def look_up(record: object, path: Path) -> object:
 def _readable(record: dict[str, Any], place: Place) -> bool:
     path, use = place
     return fits(look_up(record, path), use)
+
+
+def _unopened(record: dict[str, Any], path: Path) -> bool:
+    """Whether text that is no object, nor empty, stands where an object may be written as text."""
+    return look_up(record, path) not in (None, "") and isinstance(look_up(record, path), str)
 
 
 def _filled(branch: _Branch, record: dict[str, Any]) -> Row:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.carried import Carried
+
 
 class Reason(StrEnum):
     """Why a record is rejected. The list is closed; each has a row in `definitions/README.md`."""
@@ -41,7 +43,7 @@ class Records:
 
     `values`, `offsets` (int64, rising) and `ingested_ms` (int64, when the record reached the log)
     are of one length; so are `originals`, what the source has of each beyond its value, where it is
-    asked to keep that for dead letters.
+    asked to keep that for dead letters. `carried` is what the plan may ask of that.
     """
 
     partition: int
@@ -49,6 +51,7 @@ class Records:
     offsets: NDArray[np.int64]
     ingested_ms: NDArray[np.int64]
     originals: Sequence[Any] = ()
+    carried: Carried | None = None
 
 
 class Rejected:

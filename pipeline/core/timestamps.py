@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.core.envelope import TimeUnit
 from pipeline.core.memories.memory import NEVER
-from pipeline.core.plan import TimeUnit
 
 BAD: Final = NEVER
 
@@ -47,14 +47,24 @@ _ISO: Final = (
     r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$"
 )
+_HAS_ZONE: Final = re.compile(r"(?:Z|[+-]\d\d(?::?\d\d)?)$")
 _LOOKS_RIGHT: Final = re.compile(_ISO.strip("^$"), re.ASCII)
 _FEW: Final = 64  # texts, of which each costs less than a call of Arrow
 
 
 def milliseconds(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:
     """The time of each row, `BAD` where it is absent, malformed, before 2000 or from 2100 on."""
-    times = _from_text(values) if unit is TimeUnit.ISO else _from_numbers(values, unit)
+    if unit is TimeUnit.UTC:
+        values = [*map(_with_zone, values)]
+    times = _from_text(values) if unit.is_text else _from_numbers(values, unit)
     return np.where((times >= EARLIEST_MS) & (times < LATEST_MS), times, BAD)
+
+
+def _with_zone(text: str | None) -> str | None:
+    """A text as it is, with UTC where it names no zone."""
+    if text is None or _HAS_ZONE.search(text):
+        return text
+    return f"{text}Z"
 
 
 def _from_numbers(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.carried import is_carried
 from pipeline.core.expression import (
     AllOf,
     AnyOf,
@@ -18,8 +19,9 @@ from pipeline.core.expression import (
     Kind,
     Not,
     OneOf,
+    Path,
 )
-from pipeline.core.plan import Event, Plan, TimeUnit
+from pipeline.core.plan import Event, Plan
 from pipeline.core.record_shape import Place, RecordShape, Use
 
 USE: Final = {Kind.NUMBER: Use.NUMBER, Kind.TEXT: Use.TEXT, Kind.TRUTH: Use.TRUTH}
@@ -65,22 +67,40 @@ def _parts(expression: Expression) -> Iterable[Expression]:
 def places_by_name(plan: Plan) -> dict[str, frozenset[Place]]:
     """Every place that a record of each name is read at, beside its name and time."""
     by_name: dict[str, frozenset[Place]] = {}
-    id_place = frozenset() if plan.envelope.id is None else {(plan.envelope.id, Use.ID)}
+    ids = {(path, Use.ID) for path in id_paths(plan)}
     for event in plan.events:
         for name in event.record_names:
-            by_name[name] = by_name.get(name, frozenset()) | places(event) | id_place
+            by_name[name] = by_name.get(name, frozenset()) | places(event) | ids
     return by_name
 
 
-def time_place(plan: Plan) -> Place:
+def id_paths(plan: Plan) -> tuple[Path, ...]:
+    """The parts of a message id that are not read for something else anyway."""
+    own = {*plan.envelope.names, *(time.path for time in plan.envelope.times)}
+    several = len(plan.envelope.id) > 1
+    return tuple(path for path in plan.envelope.id if not (several and path in own))
+
+
+def time_places(plan: Plan) -> tuple[Place, ...]:
     """Where a record's time stands, and what it is read as."""
-    iso = plan.envelope.time_unit is TimeUnit.ISO
-    return plan.envelope.time, Use.TEXT if iso else Use.NUMBER
+    return tuple(
+        (time.path, Use.TEXT if time.unit.is_text else Use.NUMBER) for time in plan.envelope.times
+    )
 
 
 def shape_of(plan: Plan, by_name: Mapping[str, frozenset[Place]]) -> RecordShape:
     """The shape of a plan's records; `by_name` as `places_by_name` gives it."""
-    return RecordShape(plan.envelope.name, time_place(plan), by_name)
+    envelope = plan.envelope
+    names, times = envelope.names, time_places(plan)
+    return RecordShape(names, times, by_name, envelope.texts, envelope.constant)
+
+
+def asks_the_log(plan: Plan) -> bool:
+    """Whether anything is read that the log carries beside a record's value."""
+    envelope = plan.envelope
+    paths = {*envelope.names, *(time.path for time in envelope.times)}
+    paths |= {path for read in places_by_name(plan).values() for path, _ in read}
+    return envelope.in_headers or any(map(is_carried, paths))
 
 
 def retentions(plan: Plan) -> NDArray[np.int64]:

@@ -26,13 +26,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.core.expression import Path
 from pipeline.core.records import Reason, Records, Rejected
+from pipeline.edges.kafka_carried import headers_of
 from pipeline.edges.kafka_client import ErrorLog, producer
 from pipeline.settings import Settings
 from pipeline.telemetry import LetterOutcome, Telemetry
@@ -113,7 +115,8 @@ class DeadLetters:
 
     def take(self, records: Records, rejected: Rejected, place_at_fault: PlaceAtFault) -> None:
         """Send what was rejected of a poll, as far as the budget goes; neither waits nor raises."""
-        for reason, places in rejected:
+        for reason, all_places in rejected:
+            places = np.unique(all_places)  # a record of many events is one letter
             with self._lock:
                 affordable = self._budget.take(len(places), time.monotonic())
                 self._outcomes[LetterOutcome.OVER_BUDGET] += len(places) - affordable
@@ -144,7 +147,7 @@ class DeadLetters:
 
     def _send(self, records: Records, place: int, said: list[tuple[str, bytes]]) -> None:
         original: Message = records.originals[place]
-        headers = [*_headers_of(original), *said]
+        headers = [*headers_of(original), *said]
         try:
             self._producer.produce(
                 self._topic,
@@ -212,14 +215,6 @@ class DeadLetters:
         failed = self._outcomes[LetterOutcome.FAILED]
         if failed:
             log.warning("dead letters failed", topic=self._topic, failed=failed)
-
-
-def _headers_of(record: Message) -> list[tuple[str, Any]]:
-    """A record's headers; none where the client cannot tell them."""
-    try:
-        return [*(record.headers() or ())]
-    except (SystemError, UnicodeDecodeError):  # a name is not UTF-8, and the client assumes it is
-        return []
 
 
 def _give_up(held: Producer) -> None:

@@ -17,6 +17,7 @@ import select
 import stat
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from pipeline.core.hopeless import RECORD_BYTES_MAX
 from pipeline.core.records import Records
 from pipeline.edges.faults import DataLossError, UnreachableError, UnreadableError
+from pipeline.edges.kcat import opened
 
 BLOCK_BYTES: Final = 1 << 20
 # Of a longer line just enough is passed on for decode to refuse it.
@@ -42,6 +44,13 @@ def _unknown(_: int) -> None:
     return None
 
 
+class Lines(StrEnum):
+    """What a line is."""
+
+    VALUE = "value"  # of a record, and nothing else
+    KCAT = "kcat"  # a record with its key, headers and the like, as `kcat -J` prints it
+
+
 class FileSource:
     """Files as partitions of one slot.
 
@@ -50,7 +59,11 @@ class FileSource:
     """
 
     def __init__(
-        self, paths: Sequence[str], now_ms: int, watermark_ms: WatermarkMs = _unknown
+        self,
+        paths: Sequence[str],
+        now_ms: int,
+        watermark_ms: WatermarkMs = _unknown,
+        lines: Lines = Lines.VALUE,
     ) -> None:
         """Open the files.
 
@@ -58,6 +71,7 @@ class FileSource:
             UnreachableError: A file cannot be opened.
         """
         self._blocks = [_Blocks(path) for path in paths]
+        self._lines = lines
         self._now_ms = now_ms
         self._watermark_ms = watermark_ms
 
@@ -73,7 +87,7 @@ class FileSource:
         files = [
             _Lines(blocks, positions.get(number, 0)) for number, blocks in enumerate(self._blocks)
         ]
-        return FileReader(files, self._now_ms, self._watermark_ms)
+        return FileReader(files, self._now_ms, self._watermark_ms, self._lines)
 
     def partition_name(self, partition: int) -> tuple[str, str]:
         """The file and the number of a partition, as telemetry's labels."""
@@ -90,8 +104,11 @@ class FileSource:
 class FileReader:
     """The open files of a source."""
 
-    def __init__(self, files: Sequence[_Lines], now_ms: int, watermark_ms: WatermarkMs) -> None:
+    def __init__(
+        self, files: Sequence[_Lines], now_ms: int, watermark_ms: WatermarkMs, lines: Lines
+    ) -> None:
         self._files = files
+        self._is_kcat = lines is Lines.KCAT
         self._now_ms = now_ms
         self._watermark_ms = watermark_ms
 
@@ -124,7 +141,8 @@ class FileReader:
         if not records:
             return ()
         ingested_ms = np.full(len(records), self._now_ms, dtype=np.int64)
-        return (Records(number, records, offsets, ingested_ms),)
+        found = Records(number, records, offsets, ingested_ms)
+        return (opened(found) if self._is_kcat else found,)
 
     def partitions(self) -> Sequence[int]:
         """All files, by number."""

@@ -36,10 +36,11 @@ class KafkaSource:
     """The topics of a cluster, cut into slots.
 
     Partitions are looked for every `refresh_s` while at least one slot is open. Where dead letters
-    are wanted, `keeps_originals`: records then bring librdkafka's messages.
+    are wanted, `keeps_originals`: records then bring librdkafka's messages. Where the plan asks for
+    keys, headers and the like, it `carries` those.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two are what records bring along
         self,
         settings: KafkaSettings,
         topics: Sequence[str],
@@ -47,12 +48,14 @@ class KafkaSource:
         refresh_s: float = REFRESH_S,
         *,
         keeps_originals: bool = False,
+        carries: bool = False,
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
         self._telemetry = telemetry
         self._refresh_s = refresh_s
         self._keeps_originals = keeps_originals
+        self._carries = carries
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._open = 0
@@ -106,6 +109,7 @@ class KafkaSource:
                 telemetry,
                 self._released,
                 keeps_originals=self._keeps_originals,
+                carries=self._carries,
             )
         except BaseException:
             self._released()

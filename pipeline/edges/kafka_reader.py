@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from pipeline.core.records import Records
 from pipeline.edges.faults import AuthFailedError, DataLossError
+from pipeline.edges.kafka_carried import carried_of
 from pipeline.edges.kafka_client import OFFSET_GONE, ErrorLog, connect, is_refusal, without_secrets
 from pipeline.edges.kafka_watch import Watch, is_mark
 from pipeline.settings import KafkaSettings, OnDataLoss, Start
@@ -65,6 +66,7 @@ class KafkaReader:
         on_close: Callable[[], None],
         *,
         keeps_originals: bool = False,
+        carries: bool = False,
     ) -> None:
         self._settings = settings
         self._watch = watch
@@ -72,6 +74,7 @@ class KafkaReader:
         self._telemetry = telemetry
         self._on_close = on_close
         self._keeps_originals = keeps_originals
+        self._carries = carries
         self._partitions: dict[int, _Partition] = {}
         self._numbers: dict[tuple[str, int], int] = {}
         self._consumer: Consumer | None = None
@@ -201,7 +204,8 @@ class KafkaReader:
         of.end = max(of.end, of.position)
         of.ingested_ms = int(ingested_ms[-1])
         originals = messages if self._keeps_originals else ()
-        return Records(number, values, offsets, ingested_ms, originals)
+        carried = carried_of(messages) if self._carries else None
+        return Records(number, values, offsets, ingested_ms, originals, carried)
 
     # ── ends and figures ─────────────────────────────────────────────────────────────────────────
 

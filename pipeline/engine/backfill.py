@@ -288,4 +288,6 @@ def _until(records: Records, end: int) -> Records:
     if count == len(records.values):
         return records
     values, offsets = records.values[:count], records.offsets[:count]
-    return Records(records.partition, values, offsets, records.ingested_ms[:count])
+    carried = None if records.carried is None else records.carried.before(count)
+    ingested_ms = records.ingested_ms[:count]
+    return Records(records.partition, values, offsets, ingested_ms, carried=carried)

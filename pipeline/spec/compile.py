@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.core import plan
 from pipeline.spec.allowances import check_allowances
 from pipeline.spec.attributes import check_attributes, teachers
+from pipeline.spec.envelopes import check_envelope, envelope_of
 from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
 from pipeline.spec.fingerprint import fingerprint
 from pipeline.spec.identities import identified
@@ -15,7 +16,6 @@ from pipeline.spec.memories import Memories
 from pipeline.spec.metrics import Metrics, label_of, read_metrics
 from pipeline.spec.names import SECTIONS, Names
 from pipeline.spec.params import check_params
-from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.sets import Sets, read_sets
 from pipeline.spec.states import states_in, use_in_state
@@ -30,7 +30,7 @@ from pipeline.spec.variants import spelled
 if TYPE_CHECKING:
     from pipeline.spec.findings import Findings
     from pipeline.spec.metrics import WrittenMetric
-    from pipeline.spec.schema import Definition, EnvelopeSource
+    from pipeline.spec.schema import Definition
     from pipeline.spec.written import Written
 
 
@@ -41,6 +41,7 @@ def compile_definition(definition: Definition, findings: Findings) -> plan.Plan 
     names = Names(spelled(definition, findings), findings)
     definition = names.definition
     _check_names(names)
+    check_envelope(definition.source.envelope, findings)
     check_attributes(names)
     check_undone(names)
     events = {name: draft_event(names, name) for name in definition.events}
@@ -79,7 +80,7 @@ def _compiled(
         definition.calendar.zone,
         "",
         tuple(definition.source.topics),
-        _envelope(definition.source.envelope),
+        envelope_of(definition.source.envelope),
         events,
         tables.memories.feeds(),
         tables.memories.memories(),
@@ -131,12 +132,3 @@ def _infer_from_aggregates(
     for name, condition in sets.items():
         for state in states_in(condition.code.tree):
             use_in_state(names, tables.events, names.set(name).of, condition, state)
-
-
-def _envelope(source: EnvelopeSource) -> plan.Envelope:
-    return plan.Envelope(
-        path_of(source.name),
-        path_of(source.time.from_),
-        plan.TimeUnit(source.time.unit),
-        None if source.id is None else path_of(source.id),
-    )

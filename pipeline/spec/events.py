@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core import expression as tree, plan
+from pipeline.core.carried import is_carried, kind_at
+from pipeline.core.envelope import TimeUnit
 from pipeline.core.expression import Kind
 from pipeline.spec import written
+from pipeline.spec.envelopes import check_ids, id_of
 from pipeline.spec.expression import emit, infer, place_alone
 from pipeline.spec.fields import NUMBER_MAX
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Kinds, Place, Use
 from pipeline.spec.measures import OF_IDS
-from pipeline.spec.paths import path_of
+from pipeline.spec.paths import nowhere
 from pipeline.spec.problem import Refusal, nearest, suggestion
 from pipeline.spec.syntax import place_of
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.names import Names
-    from pipeline.spec.schema import EventSource, IdSource, ValueSource
+    from pipeline.spec.schema import EventSource, ValueSource
     from pipeline.spec.syntax import Code
     from pipeline.spec.written import Written
 
@@ -35,9 +38,16 @@ class PathScope:
     line: int
 
     def place(self, code: Code, node: ast.expr) -> Place:
-        """Any path will do."""
+        """Any path will do. Raises Refusal for one beside the record that leads nowhere."""
         assert code.written(node)
-        return Place(place_of(node) or (), is_value=False)
+        path = place_of(node) or ()
+        place = Place(path, is_value=False)
+        if is_carried(path):
+            kind = kind_at(path)
+            if kind is None:
+                raise code.refusal(node, "bad-path", *nowhere(path))
+            self.kinds.ask(place, Use(kind, self.line))
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class DraftEvent:
 def draft_event(names: Names, name: str) -> DraftEvent:
     """Parse an event's expressions and note what they use places as."""
     source = names.definition.events[name]
+    check_ids(names, name)
     at = ("events", name)
     values: dict[str, Written] = {}
     for value in source.values:
@@ -108,10 +119,11 @@ def use_in_aggregate(
 def finish_event(names: Names, event: DraftEvent, retention_ms: int | None) -> plan.Event:
     """The plan's event. A value whose kind nothing asks for is not read at all."""
     values = [_value(names, event, name) for name in event.values]
+    ids, envelope = event.source.ids, names.definition.source.envelope
     return plan.Event(
         event.name,
         tuple(event.source.name),
-        tuple((entity, _id(source)) for entity, source in event.source.ids.items()),
+        tuple((entity, id_of(source, entity, envelope)) for entity, source in ids.items()),
         tuple(value for value in values if value is not None),
         _where(names, event),
         retention_ms,
@@ -144,7 +156,7 @@ def _infer_value(event: DraftEvent, name: str, value: Written, scope: PathScope)
     mine = Place((name,), is_value=True)
     unit = event.source.values[name].time
     if unit is not None:
-        _infer_time(event, mine, value, scope, plan.TimeUnit(unit))
+        _infer_time(event, mine, value, scope, TimeUnit(unit))
         return
     alone = place_alone(value.code, scope)
     if alone is not None:
@@ -156,7 +168,7 @@ def _infer_value(event: DraftEvent, name: str, value: Written, scope: PathScope)
 
 
 def _infer_time(
-    event: DraftEvent, mine: Place, value: Written, scope: PathScope, unit: plan.TimeUnit
+    event: DraftEvent, mine: Place, value: Written, scope: PathScope, unit: TimeUnit
 ) -> None:
     """A time is read from one place, of text or a number, and is a number itself."""
     place = place_alone(value.code, scope)
@@ -169,8 +181,8 @@ def _infer_time(
     event.kinds.ask(mine, Use(Kind.NUMBER, value.line))
 
 
-def _written_as(unit: plan.TimeUnit) -> Kind:
-    return Kind.TEXT if unit is plan.TimeUnit.ISO else Kind.NUMBER
+def _written_as(unit: TimeUnit) -> Kind:
+    return Kind.TEXT if unit.is_text else Kind.NUMBER
 
 
 def _value(names: Names, event: DraftEvent, name: str) -> plan.Value | None:
@@ -182,7 +194,7 @@ def _value(names: Names, event: DraftEvent, name: str) -> plan.Value | None:
     with names.findings.catching(("events", event.name, "values", name, bound)):
         low, high = _bounds(source)
         expression = emit(value.code, value.code.tree, PathScope(event.kinds, value.line))
-        unit = None if source.time is None else plan.TimeUnit(source.time)
+        unit = None if source.time is None else TimeUnit(source.time)
         return plan.Value(name, kind, expression, low, high, unit)
     return None
 
@@ -206,10 +218,3 @@ def _where(names: Names, event: DraftEvent) -> tree.Expression | None:
         code = event.where.code
         return emit(code, code.tree, PathScope(event.kinds, event.where.line))
     return None
-
-
-def _id(source: IdSource) -> plan.IdSource:
-    if source.first is not None:
-        return plan.IdSource(plan.IdMode.FIRST, tuple(path_of(path) for path in source.first))
-    paths = tuple(path_of(path) for path in source.together or ())
-    return plan.IdSource(plan.IdMode.TOGETHER, paths)

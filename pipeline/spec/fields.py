@@ -11,14 +11,14 @@ import keyword
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from pipeline.spec import spans
 from pipeline.spec.paths import path_of
-from pipeline.spec.problem import Refusal, nearest
+from pipeline.spec.problem import Refusal
+from pipeline.spec.refused import refused
 
 VERSION: Final = 1
 NAME_LENGTH_MAX: Final = 64
@@ -34,13 +34,6 @@ _OTHER_DATE: Final = re.compile(  # day and month are told apart by dots only
 _PERCENT: Final = ("percent", "percentage", "percents", "pct", "per cent", "%")
 _RESERVED: Final = frozenset({*keyword.kwlist, "true", "false"})
 _ANYWHERE: Final = spans.Zone("UTC", 0)  # whether a text is a window does not depend on the zone
-
-
-def refused(refusal: Refusal) -> PydanticCustomError:
-    """A refusal on its way through pydantic."""
-    return PydanticCustomError(
-        "refusal", "{message}", {"refusal": refusal, "message": str(refusal)}
-    )
 
 
 def checked(parse: Callable[[str], object]) -> AfterValidator:
@@ -186,26 +179,12 @@ def one_as_first(value: object) -> object:
     return value if isinstance(value, dict) else {"first": [value]}
 
 
-def preset(value: object) -> object:
-    """The long form of an envelope's name."""
-    if not isinstance(value, str):
+def ids_by_name(value: object) -> object:
+    """`ids: [user]` for `ids: {user: {from: envelope}}`."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return value
-    if value not in ENVELOPES:
-        near = nearest(value, ENVELOPES)
-        raise refused(
-            Refusal(
-                "unknown-envelope",
-                f"there is no envelope `{value}`",
-                (f"Did you mean `{near}`? " if near else "") + "Write `segment`, or spell it out: "
-                "`{name: event, time: {from: ts, unit: ms}, id: uuid}`.",
-            )
-        )
-    return ENVELOPES[value]
+    return {entity: {"from": "envelope"} for entity in value}
 
-
-ENVELOPES: Final[dict[str, dict[str, Any]]] = {
-    "segment": {"name": "event", "time": "timestamp", "id": "messageId"},
-}
 
 Name = Annotated[
     str, checked(name_of), Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,63}$"})

@@ -24,6 +24,7 @@ from pipeline.core.windows import Trailing, Unit, Units
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pipeline.core.envelope import Envelope
     from pipeline.core.expression import Expression
     from pipeline.core.formula import Formula
     from pipeline.core.plan import Condition, Event, IdSource, Memory, Plan
@@ -68,8 +69,7 @@ class _Identities:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        envelope = plan.envelope
-        self._envelope = (envelope.name, envelope.time, envelope.time_unit.value, envelope.id)
+        self._envelope = _envelope(plan.envelope)
         self._rolled_up = {
             roll_up.tally: (number, roll_up.attribute)
             for number, each in enumerate(plan.sets)
@@ -225,6 +225,16 @@ class _Identities:
                 return "term", term.kind.value, of, said, windows, *asked
         sides = self._formula(formula.left), self._formula(formula.right)
         return "calculation", formula.operator, *sides
+
+
+def _envelope(envelope: Envelope) -> tuple[object, ...]:
+    """The first places as they were always said, and what only some envelopes have."""
+    name, *names = (*envelope.names, envelope.constant) if envelope.constant else envelope.names
+    time, *times = ((time.path, time.unit.value) for time in envelope.times)
+    message_id, *ids = envelope.id or (None,)
+    forms = sorted(envelope.texts), envelope.each, envelope.in_headers, sorted(envelope.exact)
+    more = (names, times, ids, *forms)
+    return name, *time, message_id, *((more,) if any(more) else ())
 
 
 def _window(window: Window | None) -> tuple[object, ...] | None:

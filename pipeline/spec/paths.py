@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.carried import HEADER, KINDS, ROOT, is_carried, kind_at
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def path_of(text: str) -> Path:
         at = found.end()
     if any(map(UNREADABLE.search, keys)):
         raise Refusal("bad-path", *UNREADABLE_KEY)
+    if keys and is_carried(tuple(keys)) and kind_at(tuple(keys)) is None:
+        raise Refusal("bad-path", *nowhere(tuple(keys)))
     if not keys:
         raise Refusal("bad-path", "the path is empty", "Write a place in the record: `userId`.")
     return tuple(keys)
@@ -65,6 +68,15 @@ def path_text(path: Path) -> str:
         for key in path
     ]
     return "".join(parts).removeprefix(".")
+
+
+def nowhere(path: Path) -> tuple[str, str]:
+    """What is said of a path that begins with `kafka` and leads nowhere."""
+    known = [f"{ROOT}.{key}" for key in KINDS if key != HEADER]
+    return (
+        f"Kafka carries no `{path_text(path)}` beside a record",
+        f"Write {', '.join(known)} or {ROOT}.{HEADER}.its_name.",
+    )
 
 
 def _after_dot(text: str, at: int) -> int:

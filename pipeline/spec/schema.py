@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from pipeline.spec.envelope_schema import AnyId, EnvelopeSource
 from pipeline.spec.fields import (
-    ENVELOPES,
     NUMBER_MAX,
     Amount,
     Baseline,
@@ -19,7 +19,6 @@ from pipeline.spec.fields import (
     Duration,
     ExpressionText,
     Name,
-    PathText,
     Percentage,
     RecordName,
     Topic,
@@ -28,19 +27,19 @@ from pipeline.spec.fields import (
     Weekday,
     WindowText,
     ZoneName,
+    ids_by_name,
     one_as,
-    one_as_first,
     one_as_list,
-    preset,
-    refused,
 )
 from pipeline.spec.life import AllowanceSource, ChecklistSource, TargetSource
+from pipeline.spec.presets import ENVELOPES, preset
 from pipeline.spec.problem import Refusal
+from pipeline.spec.refused import refused
 from pipeline.spec.stream_schema import StreamSource, UndoSource
-from pipeline.spec.strict import Strict as _Strict
+from pipeline.spec.strict import Strict
 
 
-class CalendarSource(_Strict):
+class CalendarSource(Strict):
     """Where and when days and weeks begin."""
 
     zone: ZoneName = Field(
@@ -51,35 +50,7 @@ class CalendarSource(_Strict):
     )
 
 
-class TimeSource(_Strict):
-    """Where a record keeps its time, and how it is written."""
-
-    from_: PathText = Field(alias="from", description="path to the record's time", examples=["ts"])
-    unit: Literal["iso", "s", "ms"] = Field(
-        description="how the time is written: ISO 8601 text, or a number of s or ms since 1970",
-        examples=["ms"],
-    )
-
-
-class EnvelopeSource(_Strict):
-    """Where a record keeps its name, time and message id."""
-
-    name: PathText = Field(description="path to the record's name", examples=["event"])
-    time: Annotated[
-        TimeSource,
-        BeforeValidator(one_as("from", unit="iso"), json_schema_input_type=str | TimeSource),
-    ] = Field(
-        description="path to ISO 8601 text, or {from: path, unit: iso | s | ms}",
-        examples=["{from: ts, unit: ms}"],
-    )
-    id: PathText | None = Field(
-        None,
-        description="path to the message id; without it nothing is deduplicated",
-        examples=["uuid"],
-    )
-
-
-class Source(_Strict):
+class Source(Strict):
     """Where events come from."""
 
     topics: list[Topic] = Field(
@@ -90,13 +61,14 @@ class Source(_Strict):
         BeforeValidator(preset, json_schema_input_type=Literal[*ENVELOPES] | EnvelopeSource),
     ] = Field(
         description=(
-            "where a record keeps its name, time and id: `segment`, or {name: …, time: …, id: …}"
+            "where a record keeps its name, time and id: a preset such as `segment`, "
+            "or {name: …, time: …, id: …}"
         ),
         examples=["segment"],
     )
 
 
-class Attribute(_Strict):
+class Attribute(Strict):
     """Something that events teach about an entity."""
 
     is_: Name | None = Field(
@@ -112,36 +84,7 @@ class Attribute(_Strict):
     )
 
 
-class IdSource(_Strict):
-    """Where an id is; one of the two is given."""
-
-    first: list[PathText] | None = Field(
-        None,
-        description="paths; the first that is present",
-        examples=["[userId, anonymousId]"],
-        min_length=1,
-    )
-    together: list[PathText] | None = Field(
-        None,
-        description="paths; an id made of all of them",
-        examples=["[shop, order]"],
-        min_length=1,
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> IdSource:
-        if (self.first is None) == (self.together is None):
-            raise refused(
-                Refusal(
-                    "bad-id-source",
-                    "an id is either the `first` of several paths or several `together`",
-                    "Write a path, `{first: [path, …]}` or `{together: [path, …]}`.",
-                )
-            )
-        return self
-
-
-class ValueSource(_Strict):
+class ValueSource(Strict):
     """A named value of an event."""
 
     from_: ExpressionText = Field(
@@ -160,7 +103,7 @@ class ValueSource(_Strict):
     )
 
 
-class EventSource(_Strict):
+class EventSource(Strict):
     """One thing that happens."""
 
     name: Annotated[
@@ -168,11 +111,13 @@ class EventSource(_Strict):
     ] = Field(
         description="the record's name, or a list of names", examples=["order_placed"], min_length=1
     )
-    ids: dict[
-        Name,
-        Annotated[IdSource, BeforeValidator(one_as_first, json_schema_input_type=str | IdSource)],
+    ids: Annotated[
+        dict[Name, AnyId],
+        BeforeValidator(ids_by_name, json_schema_input_type=list[Name] | dict[Name, AnyId]),
     ] = Field(
-        default_factory=dict, description="entity → path to its id", examples=["{user: userId}"]
+        default_factory=dict,
+        description="entity → path to its id; or a list of those that the envelope has",
+        examples=["{user: userId}"],
     )
     values: dict[
         Name,
@@ -202,7 +147,7 @@ class EventSource(_Strict):
 Numbers = dict[Name, Amount]
 
 
-class SetSource(_Strict):
+class SetSource(Strict):
     """Which entities qualify."""
 
     of: Name = Field(description="the entity whose members qualify", examples=["user"])
@@ -220,7 +165,7 @@ class SetSource(_Strict):
     )
 
 
-class Between(_Strict):
+class Between(Strict):
     """A range that a guardrail should stay in."""
 
     between: list[float] = Field(
@@ -244,7 +189,7 @@ def _form(value: object) -> str:
     return "range" if isinstance(value, dict) else "direction"
 
 
-class GuardSource(_Strict):
+class GuardSource(Strict):
     """Where a guardrail begins to be a problem."""
 
     protects: Name = Field(
@@ -282,7 +227,7 @@ class GuardSource(_Strict):
     )
 
 
-class MetricSource(_Strict):
+class MetricSource(Strict):
     """A number of the tree."""
 
     label: str | None = Field(None, description="the name people read", examples=["Weekly users"])
@@ -378,7 +323,7 @@ class MetricSource(_Strict):
     )
 
 
-class Definition(_Strict):
+class Definition(Strict):
     """One product: what arrives, who qualifies, what is measured, what must not get worse."""
 
     version: Version = Field(description="the version of the language: 1", examples=["1"])

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from pipeline.spec.fields import Duration, Name, one_as_parts, refused
+from pipeline.spec.fields import Duration, Name, one_as_parts
 from pipeline.spec.problem import Refusal
+from pipeline.spec.refused import refused
 from pipeline.spec.strict import Strict
 
 StreamParts = Annotated[

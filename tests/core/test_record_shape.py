@@ -11,8 +11,8 @@ from pipeline.core.records import Reason
 
 NAME, TIME = ("event",), ("timestamp",)
 PLAIN = RecordShape(
-    NAME,
-    (TIME, Use.TEXT),
+    (NAME,),
+    ((TIME, Use.TEXT),),
     {
         "viewed": frozenset(
             {
@@ -29,8 +29,8 @@ PLAIN = RecordShape(
 )
 # Every place is read in several ways: some as an object too, and the envelope's own as well.
 AMBIGUOUS = RecordShape(
-    NAME,
-    (TIME, Use.NUMBER),
+    (NAME,),
+    ((TIME, Use.NUMBER),),
     {
         "viewed": frozenset(
             {

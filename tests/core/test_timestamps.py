@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import example, given, strategies as st
 
-from pipeline.core.plan import TimeUnit
+from pipeline.core.envelope import TimeUnit
 from pipeline.core.timestamps import BAD, EARLIEST_MS, LATEST_MS, milliseconds
 
 AT = 1_705_744_800_000  # 2024-01-20T10:00:00Z

@@ -25,7 +25,7 @@ from pipeline.core.wanted import (
     record_names,
     retentions,
     texts,
-    time_place,
+    time_places,
 )
 from pipeline.core.windows import DAY_MS, MINUTE_MS
 from tests.core.plans import SUITE
@@ -79,7 +79,7 @@ def test_the_places_of_an_event_are_all_that_it_reads():
         (("messageId",), Use.ID),
         (("properties", "chart"), Use.ID),
     }
-    assert time_place(SUITE) == (("timestamp",), Use.TEXT)
+    assert time_places(SUITE) == ((("timestamp",), Use.TEXT),)
 
 
 def test_a_name_is_kept_for_as_long_as_the_longest_of_its_events():

@@ -2,17 +2,10 @@
 
 from pipeline.core.baselines import Fixed
 from pipeline.core.compose import Reading
+from pipeline.core.envelope import Envelope, TimePlace, TimeUnit
 from pipeline.core.formula import Constant, Index, OfMetric
 from pipeline.core.judge import NOT_JUDGED, State, Verdict
-from pipeline.core.plan import (
-    Better,
-    Envelope,
-    Guard,
-    Metric,
-    Plan,
-    Role,
-    TimeUnit,
-)
+from pipeline.core.plan import Better, Guard, Metric, Plan, Role
 from pipeline.core.publish import Tick
 
 AT_MS = 1_700_000_000_000
@@ -64,7 +57,7 @@ def plan(**changes):
         "zone": "UTC",
         "fingerprint": "abc123",
         "topics": ("events",),
-        "envelope": Envelope(("name",), ("time",), TimeUnit.ISO, None),
+        "envelope": Envelope((("name",),), (TimePlace(("time",), TimeUnit.ISO),)),
         "events": (),
         "feeds": (),
         "memories": (),

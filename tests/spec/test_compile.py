@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.core import expression as tree, plan
 from pipeline.core.baselines import Fixed, Previous
+from pipeline.core.envelope import Envelope, TimePlace, TimeUnit
 from pipeline.core.expression import Kind
 from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
 from pipeline.core.plan import (
@@ -121,9 +122,9 @@ def test_example_events(example_plan):
 
 def test_example_envelope(example_plan):
     """A preset is spelled out."""
-    assert example_plan.envelope == plan.Envelope(
-        ("event",), ("timestamp",), plan.TimeUnit.ISO, ("messageId",)
-    )
+    time = TimePlace(("timestamp",), TimeUnit.ISO)
+    expected = Envelope((("event",), ("type",)), (time,), (("messageId",),))
+    assert example_plan.envelope == expected
 
 
 def test_envelope_without_id(plan_of):
@@ -134,7 +135,8 @@ def test_envelope_without_id(plan_of):
     )
     compiled = plan_of(head=head)
     path = ("at", "the time")
-    assert compiled.envelope == plan.Envelope(("kind",), path, plan.TimeUnit.MILLISECONDS, None)
+    time = TimePlace(path, TimeUnit.MILLISECONDS)
+    assert compiled.envelope == Envelope((("kind",),), (time,))
     assert compiled.topics == ("a", "b")
 
 

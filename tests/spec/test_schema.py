@@ -74,7 +74,7 @@ def test_fields_are_found_by_their_place(path, key):
 def test_keys_are_known_by_their_place():
     """What may stand in a mapping is known; where names are free, nothing is."""
     assert keys_at(("sets", "a")) == ("of", "when", "window", "params")
-    assert keys_at(("source", "envelope")) == ("name", "time", "id")
+    assert keys_at(("source", "envelope", "time")) == ("from", "unit")
     assert keys_at(("sets",)) == ()
     assert keys_at(()) == tuple(Definition.model_fields)
 
@@ -207,7 +207,7 @@ def test_misspelt_section_is_one_problem(problems_of):
         ("version: 1\nproduct: p\nsource: {topics: [t], envelope: [x]}\n", "wrong-kind"),
         ("version: 1\nproduct: p\nsource: {topics: t, envelope: segment}\n", "wrong-kind"),
         ("version: 1\nproduct: p\nsource: {topics: [5], envelope: segment}\n", "wrong-kind"),
-        ("version: 1\nproduct: p\nsource: {topics: [t], envelope: snowplow}\n", "unknown-envelope"),
+        ("version: 1\nproduct: p\nsource: {topics: [t], envelope: segmnt}\n", "unknown-envelope"),
         ("version: 1\nproduct: p\nsource: 5\n", "wrong-kind"),
         ("version: 1\nproduct: p\ncalendar: {zone: 5}\nsource: {topics: [t], envelope: segment}\n",
          "wrong-kind"),
