@@ -9,9 +9,11 @@ import typer
 
 from pipeline.cli.demo import demo
 from pipeline.cli.explain import explain
+from pipeline.cli.init import init
 from pipeline.cli.replay import replay
 from pipeline.cli.run import run
 from pipeline.cli.schema import schema
+from pipeline.cli.sniff import sniff
 from pipeline.cli.tree import tree
 from pipeline.cli.validate import validate
 
@@ -42,5 +44,5 @@ def northstar(
     """A product's North Star Metric, computed from its event stream, exactly and live."""
 
 
-for verb in (demo, run, replay, validate, explain, tree, schema):
+for verb in (init, sniff, demo, run, replay, validate, explain, tree, schema):
     app.command()(verb)

@@ -90,10 +90,11 @@ def _structured(values: Values, beside: Beside, _: Rejected) -> tuple[Values, Pl
         return values, beside.at
     headers = beside.carried.headers
     rows = zip(values, beside.at.tolist(), strict=True)
-    return [_of_binary(value, headers[row]) for value, row in rows], beside.at
+    return [as_structured(value, headers[row]) for value, row in rows], beside.at
 
 
-def _of_binary(value: bytes, headers: Headers) -> bytes:
+def as_structured(value: bytes, headers: Headers) -> bytes:
+    """A record in binary mode as it would be in structured mode; any other as it is."""
     attributes = _attributes(headers)
     if "specversion" not in attributes:
         return value

@@ -46,6 +46,11 @@ def opened(records: Records) -> Records:
     return replace(records, values=values, ingested_ms=ingested_ms, carried=_carried(known))
 
 
+def is_line(value: bytes | None) -> bool:
+    """Whether a line says of itself that it is a record with a payload."""
+    return _line(value) is not None and b'"payload"' in (value or b"")
+
+
 def _line(value: bytes | None) -> _Line | None:
     try:
         return _decode(value or b"")

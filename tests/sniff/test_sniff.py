@@ -1,0 +1,201 @@
+"""What `sniff` and `init` make of records, and what they keep to themselves."""
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.cli.init import Game, worksheet
+from pipeline.sniff.fields import is_data
+from pipeline.sniff.starter import snake
+from pipeline.spec import read_text
+from pipeline.spec.presets import ENVELOPES
+from tests.edges.test_kafka import TIMEOUT_S
+
+RECORDED = Path(__file__).parents[1] / "envelopes"
+
+
+def called(*arguments, code=0):
+    """Standard output of the command line."""
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def looked_at(*arguments, code=0):
+    """What `sniff` says, as data."""
+    return json.loads(called("sniff", *arguments, "--output", "json", code=code))
+
+
+def written(path, records):
+    """A file of records."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def tracked(number, **properties):
+    """A record as a tracker of our own writes it."""
+    return {
+        "kind": ["opened", "saved"][number % 2],
+        "at": 1_700_000_000_000 + number,
+        "user_id": f"u-{number % 7}",
+        "props": {"size": number - 3, "plan": ["free", "pro"][number % 2], **properties},
+    }
+
+
+@pytest.mark.parametrize("preset", ENVELOPES)
+def test_the_preset_is_named_with_its_evidence(preset):
+    """Each tracker's records are known for what they are, bad ones among them or not."""
+    found = looked_at(RECORDED / f"{preset}.jsonl")
+    assert found["envelope"]["preset"] == preset
+    assert any("have a name" in line for line in found["envelope"]["evidence"])
+    assert any("have a time" in line for line in found["envelope"]["evidence"])
+    assert found["lines"] == ("kcat" if preset in ("cloudevents", "kafka") else "value")
+    assert sum(found["unreadable"].values()) >= 1
+
+
+@pytest.mark.parametrize("preset", ENVELOPES)
+def test_what_init_writes_is_valid_and_runs_on_that_very_input(preset, tmp_path):
+    """The definition has no errors, and the command that is shown counts events."""
+    file = tmp_path / "starter.yaml"
+    shown = called("init", file, "--from", RECORDED / f"{preset}.jsonl")
+    command = shown.splitlines()[-1].split()
+    assert command[:2] == ["northstar", "replay"]
+    rows = called(*command[1:-1], "json").splitlines()
+    called("validate", file)
+    counts = [json.loads(row) for row in rows]
+    assert max(row["value"] or 0 for row in counts) > 0
+
+
+def test_places_are_guessed_where_no_preset_fits(tmp_path):
+    """Usual names are tried with every unit, and a number that may be negative stays readable."""
+    file = written(tmp_path / "own.jsonl", map(tracked, range(40)))
+    spelled_out = looked_at(file)["envelope"]["spelled_out"]
+    assert spelled_out == {
+        "name": "kind",
+        "time": {"from": "at", "unit": "ms"},
+        "ids": {"user": {"first": ["user_id"]}},
+    }
+    called("init", tmp_path / "own.yaml", "--from", file)
+    text = (tmp_path / "own.yaml").read_text()
+    assert "min: -" in text
+    assert "product: own\n" in text
+
+
+def test_events_and_fields_are_counted(tmp_path):
+    """How many, how many users, how many have a field, and as what."""
+    file = written(tmp_path / "own.jsonl", [*map(tracked, range(40))])
+    opened, _ = looked_at(file)["events"]
+    assert (opened["name"], opened["events"], opened["share"], opened["users"]) == (
+        "opened", 20, 0.5, 7,
+    )  # fmt: skip
+    fields = {field["field"]: field for field in opened["fields"]}
+    assert fields["props.size"] == {
+        "field": "props.size", "present": 1.0, "types": {"number": 20}, "values": [],
+    }  # fmt: skip
+    assert fields["props.plan"]["values"] == ["free"]
+
+
+SECRETS = {
+    "email": "ann@example.org",
+    "city": "Bielefeld",
+    "note": "Ann Smith",
+    "token": "hunter",
+    "code": "A-17-B",
+    "rare": "leprosy",
+}
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_nothing_of_anybody_is_shown(tmp_path, output):
+    """No id, no value that few share, no text of people's own, no key that is an id (P10)."""
+    records = [
+        tracked(number, **(SECRETS if number < 2 else {"city": "Bielefeld", "email": "all@a.b"}))
+        for number in range(40)
+    ]
+    for number, record in enumerate(records):
+        record["props"]["by_user"] = {f"member{10_000 + number}": 1}
+        record["props"]["tags"] = {
+            f"tag{'abcdefgh'[number % 8]}{number}": 1 for number in range(70)
+        }
+    file = written(tmp_path / "own.jsonl", records)
+    shown = called("sniff", file, "--output", output)
+    told = [*SECRETS.values(), "u-1", "member", "tagb", "1700000000", "all@a.b"]
+    assert [text for text in told if text in shown] == []
+    assert "props.by_user.*" in shown
+    assert "props.tags.*" in shown
+    called("init", tmp_path / "own.yaml", "--from", file)
+    assert [text for text in told if text in (tmp_path / "own.yaml").read_text()] == []
+
+
+def test_names_of_people_are_not_taken_for_names_of_events(tmp_path):
+    """A place whose texts hardly ever come again is no name of an event."""
+    records = [{"name": f"Person {number}", "at": 1_700_000_000_000} for number in range(40)]
+    file = written(tmp_path / "people.jsonl", records)
+    assert looked_at(file, code=1)["envelope"] is None
+    called("init", tmp_path / "people.yaml", "--from", file, code=1)
+
+
+@pytest.mark.parametrize("game", Game)
+def test_a_worksheet_is_valid_as_it_stands(game, tmp_path):
+    """No error, no warning, one page, and of its game; a file that is there stays as it is."""
+    text = worksheet(game)
+    result = read_text(text, "worksheet.yaml")
+    assert [problem.message for problem in result.problems] == []
+    assert result.plan.game == game.value
+    assert len(text.splitlines()) <= 66
+    file = tmp_path / "own.yaml"
+    called("init", file, "--game", game.value)
+    assert file.read_text() == text
+    called("init", file, "--game", game.value, code=2)
+    assert called("init", "-", "--game", game.value) == text
+
+
+def test_init_wants_to_know_what_from(tmp_path):
+    """A game or records, one of the two; and what is neither file nor topic is said to be."""
+    called("init", tmp_path / "a.yaml", code=2)
+    called("sniff", tmp_path / "nowhere.jsonl", code=2)
+
+
+def test_a_topic_is_sniffed(tmp_path):
+    """The newest records of all partitions, with what Kafka has beside them."""
+    producer = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = producer.list_topics(timeout=TIMEOUT_S).brokers.values()
+    for number in range(20):
+        value = json.dumps({"n": number}).encode()
+        producer.produce("orders", value, f"u-{number % 4}".encode(), timestamp=1_700_000_000_000)
+    assert producer.flush(TIMEOUT_S) == 0
+    bootstrap = f"{broker.host}:{broker.port}"
+    found = looked_at("orders", "--kafka-bootstrap", bootstrap, "--records", 200)
+    assert found["envelope"]["preset"] == "kafka"
+    (event,) = found["events"]
+    assert (event["name"], event["events"], event["users"]) == ("orders", 20, 4)
+    called("init", tmp_path / "own.yaml", "--from", "orders", "--kafka-bootstrap", bootstrap)
+    assert 'topics: ["orders"], envelope: kafka' in (tmp_path / "own.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Order Completed", "order_completed"),
+        ("orderPlaced", "order_placed"),
+        ("class", "class_event"),
+        ("7 days", "event_7_days"),
+        ("✓", "event"),
+    ],
+)
+def test_names_become_names_of_the_language(text, name):
+    """Snake case, never a reserved word, never empty."""
+    assert snake(text) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "data"),
+    [("chart_id", False), ("$browser", False), ("u-2024-11", True), ("a@b.c", True), ("7", True)],
+)
+def test_keys_that_are_data_are_told_from_names(key, data):
+    """Numbers, addresses and long hexadecimals are no names of fields."""
+    assert is_data(key) is data
