@@ -29,6 +29,8 @@ _ERRORS: Final = [
     "empty",
     "unknown-version",
     "unknown-envelope",
+    "bad-name-source",
+    "unknown-envelope-id",
     "unknown-zone",
     "bad-name",
     "bad-topic",
