@@ -38,6 +38,9 @@ METRIC_RESIDUAL: Final = "northstar_metric_residual"
 METRIC_INTERVAL_LOW: Final = "northstar_metric_interval_low"
 METRIC_INTERVAL_HIGH: Final = "northstar_metric_interval_high"
 METRIC_PARTS_MISSING: Final = "northstar_metric_parts_missing"
+METRIC_ATTAINMENT: Final = "northstar_metric_target_attainment_ratio"
+METRIC_PACE: Final = "northstar_metric_target_pace_ratio"
+METRIC_CORRELATION: Final = "northstar_metric_proxy_correlation_ratio"
 METRIC_EVALUATED_AT: Final = "northstar_metric_evaluated_at_timestamp_seconds"
 PRODUCT_INFO: Final = "northstar_product_info"
 
@@ -118,6 +121,9 @@ HELP: Final[dict[str, str]] = {
     METRIC_INTERVAL_LOW: "Where the interval of a survey's score begins, at 95 %.",
     METRIC_INTERVAL_HIGH: "Where the interval of a survey's score ends, at 95 %.",
     METRIC_PARTS_MISSING: "Parts of an index that have no value.",
+    METRIC_ATTAINMENT: "A metric's value as a share of its next target.",
+    METRIC_PACE: "A metric's value as a share of what the line to its next target expects now.",
+    METRIC_CORRELATION: "How a metric moves with the one it is a proxy for, over 28 days: -1 to 1.",
     METRIC_EVALUATED_AT: "Event time of the newest complete tick of a product.",
     PRODUCT_INFO: "The product and the fingerprint of its compiled definition; always 1.",
     RECORDS_CONSUMED: "Records read; equals matched, filtered, rejected and duplicate together.",

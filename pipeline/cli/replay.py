@@ -187,6 +187,7 @@ _COLUMNS = (
     *("at", "product", "metric", "segment"),
     *("value", "numerator", "denominator", "samples", "coverage", "state"),
     *("low", "high", "missing"),
+    *("attainment", "pace", "correlation"),
 )
 
 

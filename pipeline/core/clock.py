@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.core.baselines import Past, look_back_of, looked_at
+from pipeline.core.closes import close_look_backs, needed_closes
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.grid import LookBack, grid_step_ms, multiples
 from pipeline.core.plan import MemoryKind, Plan
@@ -117,10 +118,11 @@ class Clock:
 
 
 def with_baselines(plan: Plan, ticks: Iterable[int]) -> list[int]:
-    """The ticks asked for and those that their baselines look back on, in order."""
+    """The ticks asked for and those that their baselines, targets and proxies look back on."""
     asked = set(ticks)
-    looked = (looked_at(baseline, tick) for tick in asked for baseline in baselines(plan))
-    return sorted(asked.union(*looked))
+    past = [looked_at(baseline, tick) for tick in asked for baseline in baselines(plan)]
+    closes = [needed_closes(plan, tick) for tick in asked]
+    return sorted(asked.union(*past, *closes))
 
 
 def baselines(plan: Plan) -> list[Past]:
@@ -132,7 +134,8 @@ def baselines(plan: Plan) -> list[Past]:
 def look_backs(plan: Plan) -> list[LookBack]:
     """Which ticks of the past the ticks of a plan look at."""
     of_baselines = [look_back_of(baseline) for baseline in baselines(plan)]
-    return of_baselines + [LookBack(step_ms, None) for step_ms in growth_steps_ms(plan)]
+    of_growth = [LookBack(step_ms, None) for step_ms in growth_steps_ms(plan)]
+    return [*of_baselines, *of_growth, *close_look_backs(plan)]
 
 
 def growth_steps_ms(plan: Plan) -> list[int]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.core.baselines import Fixed, Past, Previous, look_back_of, looked_at
+from pipeline.core.closes import Closes
 from pipeline.core.compose import Reading
 from pipeline.core.plan import Better, Guard, Plan
 
@@ -65,10 +66,11 @@ class History:
     """Past readings of the metrics whose baselines look back on them.
 
     Kept at multiples of a baseline's step only, and no longer than it looks back.
-    `readings[metric][tick_ms]`.
+    `readings[metric][tick_ms]`. `closes` is what targets and proxies look back on.
     """
 
     readings: dict[int, dict[int, Published]] = field(default_factory=dict)
+    closes: Closes = field(default_factory=Closes)
 
     def keep(self, metric: int, baseline: Past, tick_ms: int, reading: Reading) -> None:
         """Remember a reading if a later tick will ask for it, and forget what none can."""

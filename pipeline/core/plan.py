@@ -23,6 +23,7 @@ from pipeline.core.envelope import Envelope, TimeUnit
 from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.formula import Formula
 from pipeline.core.streams import OfItems, Stream
+from pipeline.core.targets import Target
 from pipeline.core.windows import Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
@@ -398,6 +399,9 @@ class Metric:
     inputs: tuple[Edge, ...]
     guard: Guard | None
     identity: str = ""  # of all that its value is made of
+    targets: tuple[Target, ...] = ()  # in the order of their days
+    since_ms: int | None = None  # the start of the day from which its definition holds
+    proxy_for: int | None = None  # the metric that it stands for
 
 
 # ── the whole ────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipeline.core.closes import NOTHING_AHEAD, Outlook, look_ahead
 from pipeline.core.compose import Reading, compose
 from pipeline.core.judge import History, Verdict, judge
 from pipeline.core.measures import Number
@@ -24,6 +25,7 @@ class Tick:
     at_ms: int
     readings: tuple[Reading, ...]
     verdicts: tuple[Verdict, ...]
+    outlooks: tuple[Outlook, ...] = ()
 
 
 def tick(
@@ -34,7 +36,8 @@ def tick(
     `since_ms` says from when on each term is known, and is empty where all are.
     """
     readings = compose(plan, whole, at_ms, since_ms)
-    return Tick(at_ms, readings, judge(plan, readings, history, at_ms))
+    verdicts = judge(plan, readings, history, at_ms)
+    return Tick(at_ms, readings, verdicts, look_ahead(plan, readings, history.closes, at_ms))
 
 
 Row = dict[str, str | Number | dict[str, str] | list[str] | None]
@@ -43,7 +46,9 @@ Row = dict[str, str | Number | dict[str, str] | list[str] | None]
 def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
     """One flat row for each metric, as `replay` prints it and the API serves it."""
     at = iso(tick.at_ms)
-    for metric, reading, verdict in zip(plan.metrics, tick.readings, tick.verdicts, strict=True):
+    outlooks = tick.outlooks or [NOTHING_AHEAD] * len(plan.metrics)
+    every = zip(plan.metrics, tick.readings, tick.verdicts, outlooks, strict=True)
+    for metric, reading, verdict, outlook in every:
         yield {
             "at": at,
             "product": plan.product,
@@ -58,6 +63,9 @@ def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
             "high": reading.high,
             "missing": [*reading.missing],
             "state": verdict.state.value,
+            "attainment": outlook.attainment,
+            "pace": outlook.pace,
+            "correlation": outlook.correlation,
         }
 
 

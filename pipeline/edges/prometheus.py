@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from pipeline import names
 from pipeline.core.clock import HOLDS_NOBODY_BACK
+from pipeline.core.closes import Outlook
 from pipeline.core.compose import Reading
 from pipeline.core.formula import Index
 from pipeline.core.judge import State, Verdict
@@ -59,6 +60,8 @@ class MetricsCollector(Collector):
         for metric, labels, reading, verdict in rows:
             _put_reading(gauges, metric, labels, reading)
             _put_verdict(gauges, metric, labels, verdict)
+        for labels, outlook in zip(self._labels, tick.outlooks, strict=False):
+            _put_outlook(gauges, labels, outlook)
         gauges.put(names.METRIC_EVALUATED_AT, (names.label_value(plan.product),), tick.at_ms / 1000)
         yield from gauges.families.values()
 
@@ -118,6 +121,13 @@ def _put_verdict(
     gauges.put(names.METRIC_BASELINE, labels, verdict.baseline)
     gauges.put(names.METRIC_LIMIT, (*labels, names.BOUND_WARN), verdict.warn_at)
     gauges.put(names.METRIC_LIMIT, (*labels, names.BOUND_BREACH), verdict.breach_at)
+
+
+def _put_outlook(gauges: _Gauges, labels: tuple[str, ...], outlook: Outlook) -> None:
+    """The way to the next target, and how far a proxy can be trusted."""
+    gauges.put(names.METRIC_ATTAINMENT, labels, outlook.attainment)
+    gauges.put(names.METRIC_PACE, labels, outlook.pace)
+    gauges.put(names.METRIC_CORRELATION, labels, outlook.correlation)
 
 
 def _info(name: str, labels: Sequence[dict[str, str | None]]) -> InfoMetricFamily:

@@ -346,6 +346,7 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
         facts = {
             "generation": self._steps.known.generation,
             "history": self._history.dump(self._steps.plan),
+            "closes": self._history.closes.dump(self._steps.plan),
             "heard": self._heard,
             "last": None if self._last is None else [self._last[0], self._last[1].plain()],
             "parts": [
@@ -357,6 +358,7 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
     def _load(self, facts: dict[str, Any]) -> None:
         self._steps.reach(Failpoint.RESTORE)
         self._history.load(self._steps.plan, facts["history"])
+        self._history.closes.load(self._steps.plan, facts.get("closes", ()))
         if facts["generation"] != self._steps.known.generation:
             return
         self._heard = facts["heard"]

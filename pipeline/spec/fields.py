@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from pipeline.core.windows import DAY_MS
 from pipeline.spec import spans
 from pipeline.spec.paths import path_of
 from pipeline.spec.problem import Refusal
@@ -120,6 +121,15 @@ def date_of(text: str) -> date:
     raise Refusal(
         "bad-date", f"`{text}` is no day", f"{meant}Write year, month and day: `2026-12-31`."
     )
+
+
+def start_ms(day: str) -> int:
+    """The start of a day in UTC, in milliseconds since 1970.
+
+    >>> start_ms("1970-01-02")
+    86400000
+    """
+    return (date_of(day) - date(1970, 1, 1)).days * DAY_MS
 
 
 def _padded(parts: dict[str, str]) -> tuple[str, str]:

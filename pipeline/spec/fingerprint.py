@@ -1,7 +1,8 @@
 """A plan's fingerprint: equal for plans whose state is the same.
 
-Limits of guardrails are no part of it: they judge what is remembered, and may change from day to
-day without a number starting anew. The baseline is one, since past readings are kept for it.
+Limits of guardrails and targets are no part of it: they judge what is remembered, and may change
+from day to day without a number starting anew. The baseline is one, since past readings are kept
+for it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def _bare(metric: Metric) -> Metric:
         owner=None,
         inputs=(),
         guard=guard,
+        targets=(),
     )
 
 

@@ -20,7 +20,9 @@ from pipeline.core.formula import (
     TermPart,
 )
 from pipeline.core.plan import Term, TermKind
+from pipeline.core.targets import Target
 from pipeline.spec import growth, written
+from pipeline.spec.fields import start_ms
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
 from pipeline.spec.indices import is_index, parts_of, weights_of
@@ -134,6 +136,9 @@ class Metrics:
             self._whole(found.formula),
             self._edges(source),
             guard_of(self.tables.names, name, source, self.order),
+            targets=tuple(Target(start_ms(one.by), one.value) for one in source.targets),
+            since_ms=None if source.since is None else start_ms(source.since),
+            proxy_for=self.order.get(source.proxy_for or ""),
         )
 
     def _value(self, name: str, source: MetricSource, found: Written | None) -> Formula | None:

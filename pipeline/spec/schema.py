@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from pipeline.spec.envelope_schema import AnyId, EnvelopeSource
+from pipeline.spec.envelope_schema import AnyId
 from pipeline.spec.fields import (
     NUMBER_MAX,
     Amount,
@@ -21,51 +21,19 @@ from pipeline.spec.fields import (
     Name,
     Percentage,
     RecordName,
-    Topic,
     UnitText,
     Version,
-    Weekday,
     WindowText,
-    ZoneName,
     ids_by_name,
     one_as,
     one_as_list,
 )
 from pipeline.spec.life import AllowanceSource, ChecklistSource, TargetSource
-from pipeline.spec.presets import ENVELOPES, preset
 from pipeline.spec.problem import Refusal
 from pipeline.spec.refused import refused
+from pipeline.spec.schema_source import CalendarSource, Source
 from pipeline.spec.stream_schema import StreamSource, UndoSource
 from pipeline.spec.strict import Strict
-
-
-class CalendarSource(Strict):
-    """Where and when days and weeks begin."""
-
-    zone: ZoneName = Field(
-        "UTC", description="IANA time zone of calendar windows", examples=["Europe/Berlin"]
-    )
-    week_starts: Weekday = Field(
-        "monday", description="first day of a calendar week", examples=["monday"]
-    )
-
-
-class Source(Strict):
-    """Where events come from."""
-
-    topics: list[Topic] = Field(
-        description="Kafka topics", examples=["[product-events]"], min_length=1
-    )
-    envelope: Annotated[
-        EnvelopeSource,
-        BeforeValidator(preset, json_schema_input_type=Literal[*ENVELOPES] | EnvelopeSource),
-    ] = Field(
-        description=(
-            "where a record keeps its name, time and id: a preset such as `segment`, "
-            "or {name: …, time: …, id: …}"
-        ),
-        examples=["segment"],
-    )
 
 
 class Attribute(Strict):

@@ -88,8 +88,13 @@ class _Maker:
                 "params": {**source.params, **numbers},
                 "variants": {},
                 "inputs": {},
+                "targets": [],
+                "allow": [],
                 "formula": None,
                 "guard": None,
+                **dict.fromkeys(
+                    ("checklist", "proxy_for", "since", "replaces", "review_by", "retire_on")
+                ),
             }
         )
         self._copy_marks(("metrics", name), ("metrics", copy), name, variant)

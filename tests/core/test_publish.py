@@ -44,6 +44,9 @@ def test_rows_are_flat_and_in_the_order_of_the_plan():
         "high": None,
         "missing": [],
         "state": "unknown",
+        "attainment": None,
+        "pace": None,
+        "correlation": None,
     }
     assert [*rows(PLAN, made)] == [
         {**shared, "metric": "views", "value": 0, "numerator": None, "denominator": None},

@@ -1,6 +1,7 @@
 """A small plan and its ticks, for tests of what is shown."""
 
 from pipeline.core.baselines import Fixed
+from pipeline.core.closes import NOTHING_AHEAD, Outlook
 from pipeline.core.compose import Reading
 from pipeline.core.envelope import Envelope, TimePlace, TimeUnit
 from pipeline.core.formula import Constant, Index, OfMetric
@@ -87,9 +88,11 @@ READINGS = (
     reading(2.5, numerator=100.0, denominator=40, residual=-0.5),
     reading(99.5),
 )
+AHEAD = Outlook(attainment=0.8, pace=1.1, correlation=-0.25)
 RED = Verdict(State.RED, baseline=0.02, warn_at=0.0206, breach_at=0.021)
 
 
 def tick(at_ms=AT_MS, readings=READINGS, refunds=RED):
     """A complete tick of `plan()`."""
-    return Tick(at_ms, readings, (NOT_JUDGED, refunds, NOT_JUDGED, NOT_JUDGED))
+    verdicts = (NOT_JUDGED, refunds, NOT_JUDGED, NOT_JUDGED)
+    return Tick(at_ms, readings, verdicts, (AHEAD, *[NOTHING_AHEAD] * 3))

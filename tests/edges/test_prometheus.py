@@ -103,6 +103,16 @@ def test_a_reading_is_shown_with_its_parts(newest, registry):
     assert registry.get_sample_value(names.METRIC_EVALUATED_AT, OF) == plans.AT_MS / 1000
 
 
+def test_the_way_to_a_target_is_shown(newest, registry):
+    """Attainment, pace and a proxy's correlation, of those metrics that have them."""
+    newest.publish(plans.tick())
+
+    assert of_metric(registry, names.METRIC_ATTAINMENT, "learners") == 0.8
+    assert of_metric(registry, names.METRIC_PACE, "learners") == 1.1
+    assert of_metric(registry, names.METRIC_CORRELATION, "learners") == -0.25
+    assert of_metric(registry, names.METRIC_ATTAINMENT, "wait") is None
+
+
 def test_what_is_not_known_is_absent(newest, registry):
     """No value, no ratio, no formula: no series; and a sum past all numbers is not known."""
     readings = (plans.reading(None), plans.reading(math.inf), *plans.READINGS[2:])

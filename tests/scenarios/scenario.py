@@ -26,6 +26,7 @@ KEYS = {
 PARTS = (
     *("value", "numerator", "denominator", "samples", "coverage", "residual", "state"),
     *("low", "high", "missing"),
+    *("attainment", "pace", "correlation"),
 )
 MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DEFAULTS = {"lateness": "0s", "tick": "1h", "future_max": "5m", "dedup_horizon": "1h"}

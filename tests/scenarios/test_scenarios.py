@@ -1,6 +1,6 @@
 """Every scenario of this folder, on the engine and against the oracle."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import groupby
 from pathlib import Path
 
@@ -64,7 +64,9 @@ def test_the_oracle_gives_what_the_scenario_says(path: Path):
 def _said(reading: OracleReading) -> Got:
     """What the oracle says of a metric, by the names in `PARTS`."""
     low, high = reading.interval or (None, None)
-    found = {"low": low, "high": high, "missing": [*reading.missing]}
+    way = {"attainment": None, "pace": None}
+    way |= {} if reading.progress is None else asdict(reading.progress)
+    found = {"low": low, "high": high, "missing": [*reading.missing], **way}
     return {part: found[part] if part in found else getattr(reading, part) for part in PARTS}
 
 
@@ -96,6 +98,7 @@ def _got(plan: Plan, tick: Tick, metric: str) -> Got:
     index = names.index(metric)
     reading = tick.readings[index]
     got = {field.name: getattr(reading, field.name) for field in fields(Reading)}
+    got |= asdict(tick.outlooks[index])
     missing = {"missing": [*reading.missing]}
     return got | missing | {"state": tick.verdicts[index].state.value}
 
