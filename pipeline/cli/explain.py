@@ -15,10 +15,11 @@ from pipeline.cli.exits import Exit, leave
 from pipeline.cli.validate import show, valid_results_at
 from pipeline.core.cardinality import STANDARD_ERROR
 from pipeline.core.plan import TermKind
+from pipeline.core.publish import iso
 from pipeline.core.quantile import ERROR_MAX
 from pipeline.core.summaries import IDS_MAX
 from pipeline.core.windows import DAY_MS, Trailing, duration
-from pipeline.spec.canonical import expression_text
+from pipeline.spec.canonical import expression_text, number_text
 from pipeline.spec.paths import path_text
 from pipeline.spec.problem import listed, suggestion
 from pipeline.spec.trace import trace
@@ -118,6 +119,9 @@ def _names(result: Result) -> list[str]:
     return [] if result.plan is None else [one.name for one in result.plan.metrics]
 
 
+_LIFE: Final = ("proxy_for", "since", "replaces", "review_by", "retire_on")
+
+
 def _described(plan: Plan, metric: Metric, result: Result) -> dict[str, Any]:
     return {
         "label": metric.label,
@@ -128,6 +132,10 @@ def _described(plan: Plan, metric: Metric, result: Result) -> dict[str, Any]:
         "value": result.written[f"metrics.{metric.name}.value"],
         "formula": result.written.get(f"metrics.{metric.name}.formula"),
         "guard": None if metric.guard is None else _guard(plan, metric.guard, result, metric.name),
+        "targets": [
+            f"{number_text(target.value)} by {iso(target.by_ms)[:10]}" for target in metric.targets
+        ],
+        **{key: result.written.get(f"metrics.{metric.name}.{key}") for key in _LIFE},
     }
 
 

@@ -278,3 +278,13 @@ metrics:
     shown = northstar("explain", "m", "--definitions", tmp_path).stdout
     assert 'ordered; records o, p; ids user = a else b, item = a + b; where x == "y"' in shown
     assert "People." in shown
+
+
+def test_explain_tells_a_metric_s_life(northstar, folder):
+    """Targets, and what it stands for and replaces, stand where they are looked for."""
+    text = (folder / "shop.yaml").read_text()
+    life = "aside: {proxy_for: c, since: 2026-01-01, targets: [{by: 2026-12-31, value: 12}], "
+    (folder / "shop.yaml").write_text(text.replace("aside: {", life))
+    told = northstar("explain", "aside", "--definitions", folder).stdout
+    for line in ("12 by 2026-12-31", "proxy_for", "2026-01-01"):
+        assert line in told
