@@ -245,13 +245,11 @@ class Metrics:
         part = _PARTS.get(aggregate.function, TermPart.COUNT)
         if aggregate.is_of_stream:
             asked = self.tables.stream(0, found, aggregate)
-            term = _items_term(aggregate, aggregate.window, *asked)
-            return self._counted(term, part, aggregate.share)
-        entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
-        undone = self._undone(found, aggregate, entity)
+            return self._counted(_of_items(aggregate, *asked), part, aggregate.share)
+        undone = self.tables.undone(0, _entity_of(aggregate), found, aggregate)
         if undone is not None:
-            term = _items_term(aggregate, aggregate.window, *undone)
-            return self._counted(term, part, aggregate.share)
+            return self._counted(_of_items(aggregate, *undone), part, aggregate.share)
+        entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
         rows = self.tables.rows(0, entity, found, aggregate)
         kind, memory = self._remembered(aggregate, rows, aggregate.window)
         term = Term(kind, 0, memory, None, (aggregate.window,))
@@ -274,17 +272,6 @@ class Metrics:
                 case "approx_distinct":
                     return TermKind.REGISTERS, memories.registers(rows, part, window)
         return TermKind.PANES, memories.panes(rows, part, window)
-
-    def _undone(
-        self, found: Written, aggregate: Aggregate, entity: str | None
-    ) -> tuple[int, OfItems] | None:
-        """The memory of an event that others undo, and what is asked of it."""
-        undone = self.tables.undone(0, entity, found, aggregate)
-        if undone is not None and aggregate.function in ("approx_distinct", "top_share"):
-            message = f"`{aggregate.function}` cannot follow events that may be undone"
-            advice = "Take an event without `undone_by`, or write `distinct`."
-            raise found.code.refusal(aggregate.node, "bad-aggregate", message, advice)
-        return undone
 
     @staticmethod
     def _refuse_survey(found: Written, node: ast.Call) -> None:
@@ -330,10 +317,16 @@ class Metrics:
         findings.refuse(("metrics", name, "unit"), refusal)
 
 
-def _items_term(aggregate: Aggregate, window: Window, memory: int, items: OfItems) -> Term:
+def _of_items(aggregate: Aggregate, memory: int, items: OfItems) -> Term:
     """A term of a stream's items."""
+    assert aggregate.window is not None
     kind = _OF_ITEMS.get(aggregate.function, TermKind.ITEMS)
-    return Term(kind, 0, memory, None, (window,), items=items)
+    return Term(kind, 0, memory, None, (aggregate.window,), items=items)
+
+
+def _entity_of(aggregate: Aggregate) -> str | None:
+    """The entity whose different ids are counted."""
+    return aggregate.part if aggregate.function == "distinct" else None
 
 
 def names_in(node: ast.expr) -> list[ast.Name]:

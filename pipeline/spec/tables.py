@@ -13,10 +13,10 @@ from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place
 from pipeline.spec.memories import ROW, AskedOfStream, Memories, Rows, id_column
-from pipeline.spec.problem import Refusal
+from pipeline.spec.problem import Refusal, listed
 from pipeline.spec.stream_columns import StreamKinds, StreamScope, column_names, fixed_kind
 from pipeline.spec.streams import draft_of, stream_of
-from pipeline.spec.undone import UNDOING, Undone
+from pipeline.spec.undone import OF_UNDONE, UNDOING, Undone
 
 if TYPE_CHECKING:
     from pipeline.core.expression import Expression, Kind
@@ -45,7 +45,7 @@ class Tables:
         undo = self.names.event(aggregate.subject).undone_by
         if undo is not None:
             message = f"`{aggregate.subject}` may be undone by `{undo.event}`"
-            advice = "Such an event has `count`, `sum`, `mean` and `distinct` only."
+            advice = f"Such an event has {listed(OF_UNDONE)} only."
             raise Refusal("bad-undo", message, advice)
         where = self._where(within, aggregate)
         return Rows(level, self.event_index(aggregate.subject), aggregate.subject, where, entity)
@@ -61,7 +61,7 @@ class Tables:
             Refusal: where the undoing event does not carry the entity.
         """
         undo = self.names.event(aggregate.subject).undone_by
-        if undo is None or aggregate.window is None:
+        if undo is None or aggregate.window is None or aggregate.function not in OF_UNDONE:
             return None
         stream = Undone(self.names, aggregate.subject, undo).stream(entity or undo.by)
         with within.code.pointing_at(aggregate.node.args[0]):

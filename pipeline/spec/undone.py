@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.spec.names import Names
     from pipeline.spec.stream_schema import UndoSource
 
+OF_UNDONE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
 UNDOING: Final = "undoing"  # the second part of the streams that undone events are counted by
 
 
