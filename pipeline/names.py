@@ -12,6 +12,9 @@ A metric's value goes to the family of its unit, because a Prometheus name has o
 | `seconds` | `northstar_metric_seconds` | |
 | three capital letters (`EUR`) | `northstar_metric_amount` | `currency` |
 | anything else (a plural noun) | `northstar_metric_value` | |
+
+Its segments go to sibling families, `northstar_segment_value` and so on, with `dimension` and
+`segment` beside: a sum over a family of metrics must never count anything twice.
 """
 
 from __future__ import annotations
@@ -25,6 +28,12 @@ METRIC_VALUE: Final = "northstar_metric_value"
 METRIC_RATIO: Final = "northstar_metric_ratio"
 METRIC_SECONDS: Final = "northstar_metric_seconds"
 METRIC_AMOUNT: Final = "northstar_metric_amount"
+
+SEGMENT_VALUE: Final = "northstar_segment_value"
+SEGMENT_RATIO: Final = "northstar_segment_ratio"
+SEGMENT_SECONDS: Final = "northstar_segment_seconds"
+SEGMENT_AMOUNT: Final = "northstar_segment_amount"
+SEGMENT_SAMPLES: Final = "northstar_segment_samples"
 
 METRIC_INFO: Final = "northstar_metric_info"
 METRIC_STATE: Final = "northstar_metric_state"
@@ -75,6 +84,8 @@ RESTARTS: Final = "northstar_restarts_total"
 PRODUCT: Final = "product"
 METRIC: Final = "metric"
 CURRENCY: Final = "currency"
+DIMENSION: Final = "dimension"
+SEGMENT: Final = "segment"
 BOUND: Final = "bound"
 REASON: Final = "reason"
 OUTCOME: Final = "outcome"
@@ -109,6 +120,11 @@ HELP: Final[dict[str, str]] = {
     METRIC_RATIO: "Value of a metric that is a share, 0 to 1, at the newest complete tick.",
     METRIC_SECONDS: "Value of a metric that is a duration, at the newest complete tick.",
     METRIC_AMOUNT: "Value of a metric that is money, in whole units of its currency.",
+    SEGMENT_VALUE: "Value of one segment of a metric that counts or scores.",
+    SEGMENT_RATIO: "Value of one segment of a metric that is a share, 0 to 1.",
+    SEGMENT_SECONDS: "Value of one segment of a metric that is a duration.",
+    SEGMENT_AMOUNT: "Value of one segment of a metric that is money.",
+    SEGMENT_SAMPLES: "Events or entities that the value of a segment rests on.",
     METRIC_INFO: "What a metric is: its role, unit, owner and definition; always 1.",
     METRIC_STATE: "Verdict on a guardrail: 0 green, 1 yellow, 2 red, 3 unknown.",
     METRIC_LIMIT: "Where a guardrail turns yellow (warn) or red (breach), in the metric's unit.",
@@ -176,6 +192,21 @@ def metric_family(unit: str) -> str:
     if is_currency(unit):
         return METRIC_AMOUNT
     return {"ratio": METRIC_RATIO, "seconds": METRIC_SECONDS}.get(unit, METRIC_VALUE)
+
+
+def segment_family(unit: str) -> str:
+    """The family that holds the segments of metrics of this unit.
+
+    >>> segment_family("users")
+    'northstar_segment_value'
+    """
+    siblings = {
+        METRIC_VALUE: SEGMENT_VALUE,
+        METRIC_RATIO: SEGMENT_RATIO,
+        METRIC_SECONDS: SEGMENT_SECONDS,
+        METRIC_AMOUNT: SEGMENT_AMOUNT,
+    }
+    return siblings[metric_family(unit)]
 
 
 def label_value(text: str) -> str:

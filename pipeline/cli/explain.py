@@ -70,6 +70,10 @@ def explanation(result: Result, metric: str) -> dict[str, Any]:
         "product": plan.product,
         "metric": metric,
         **_described(plan, one, result),
+        "by": [
+            {"by": cut.name, "names": f"the first {cut.cap}", "others": "__other__"}
+            for cut in one.by
+        ],
         "needs": [plan.metrics[other].name for other in found.metrics if other != at],
         "windows": [_window(window) for window in dict.fromkeys(windows)],
         "terms": [_term(plan, plan.terms[index]) for index in found.terms],

@@ -197,7 +197,14 @@ def _write_csv(found: Iterable[Row]) -> None:
     for row in found:
         missing = row["missing"]
         assert isinstance(missing, list)
-        writer.writerow({**row, "missing": " ".join(missing)})
+        writer.writerow({**row, "missing": " ".join(missing), "segment": _segment(row)})
+
+
+def _segment(row: Row) -> str:
+    """The segment that a row is of, as `plan=pro`."""
+    segment = row["segment"]
+    assert not isinstance(segment, str | int | float | list)
+    return "".join(f"{dimension}={text}" for dimension, text in (segment or {}).items())
 
 
 def _write_table(found: Iterable[Row]) -> None:
@@ -212,7 +219,7 @@ def _write_table(found: Iterable[Row]) -> None:
         assert isinstance(coverage, float)
         table.add_row(
             str(row["at"]),
-            str(row["metric"]),
+            f"{row['metric']} {_segment(row)}".rstrip(),
             _shown(row["value"]),
             _shown(row["samples"]),
             f"{coverage:.0%}",

@@ -6,8 +6,8 @@ Numerators and denominators stay apart until the last step, and what is not know
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.core.formula import (
     Calculation,
@@ -20,6 +20,7 @@ from pipeline.core.formula import (
     leaves,
 )
 from pipeline.core.grid import one_period_before
+from pipeline.core.known import metrics_in
 from pipeline.core.measures import Number, divide, finite, measure, ratio, score, wilson
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Metric, Plan
@@ -85,10 +86,22 @@ def compose(
     each term is known, and is empty where all are since the first event.
     """
     terms = _Whole(plan, whole, tick_ms, since_ms)
-    readings: list[Reading] = []
-    for metric in plan.metrics:
-        readings.append(_reading(metric, terms, readings))
-    return tuple(readings)
+    readings: dict[int, Reading] = {}
+    for number, metric in enumerate(plan.metrics):
+        readings[number] = _reading(metric, terms, readings)
+    return tuple(readings.values())
+
+
+def compose_one(
+    plan: Plan, whole: Partial, number: int, tick_ms: int, since_ms: Sequence[int] = ()
+) -> Reading:
+    """The reading of one metric without its residual, and of no others but those in its value."""
+    terms = _Whole(plan, whole, tick_ms, since_ms)
+    readings: dict[int, Reading] = {}
+    for needed in sorted(metrics_in(plan, number)):
+        metric = replace(plan.metrics[needed], formula=None)
+        readings[needed] = _reading(metric, terms, readings)
+    return readings[number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ class _Known:
     missing: tuple[str, ...] = ()
 
 
-def _reading(metric: Metric, terms: _Whole, readings: list[Reading]) -> Reading:
+def _reading(metric: Metric, terms: _Whole, readings: Mapping[int, Reading]) -> Reading:
     known = _evaluate(metric.value, terms, readings)
     residual = None
     if metric.formula is not None:
@@ -126,7 +139,7 @@ def _reading(metric: Metric, terms: _Whole, readings: list[Reading]) -> Reading:
     )
 
 
-def _evaluate(formula: Formula, terms: _Whole, readings: list[Reading]) -> _Known:
+def _evaluate(formula: Formula, terms: _Whole, readings: Mapping[int, Reading]) -> _Known:
     if isinstance(formula, Constant):
         return _Known(formula.value, None, 1.0)
     if isinstance(formula, OfMetric):
@@ -169,7 +182,7 @@ def _survey(survey: Survey, terms: _Whole) -> _Known:
     return _Known(value, scores, covered, low=low, high=high)
 
 
-def _index(index: Index, plan: Plan, readings: list[Reading]) -> _Known:
+def _index(index: Index, plan: Plan, readings: Mapping[int, Reading]) -> _Known:
     """The weighted mean of the parts that have a value, or none of any."""
     parts = [readings[each.metric] for each in index.metrics]
     weighed = zip(index.weights, parts, strict=True)

@@ -16,6 +16,11 @@ from pipeline.core.plan import Plan
 _MIXED: Final = np.int64(0x9E3779B97F4A7C15 - (1 << 64))  # odd, and without a pattern
 
 
+def times_of(memory: plans.Memory, rows: Rows) -> NDArray[np.int64]:
+    """When the rows happened; for names, since when they may be seen."""
+    return rows.visible_ms if memory.kind is plans.MemoryKind.NAMES else rows.times_ms
+
+
 def columns_of(
     plan: Plan, number: int, memory: plans.Memory, rows: Rows
 ) -> Iterator[NDArray[Any] | None]:
@@ -58,6 +63,8 @@ def _column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[An
     """The column that a memory asks for; an other and a value may bear one name."""
     if memory.column is None:
         return None
+    if memory.kind is plans.MemoryKind.NAMES:
+        return rows.columns[-1]
     if memory.kind in plans.KINDS_OF_IDS:
         return rows.columns[feed.others.index(memory.column)]
     return rows.columns[len(feed.others) + feed.values.index(memory.column)]

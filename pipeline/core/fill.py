@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.core import memories, plan as plans
 from pipeline.core.decode import LONG_AGO
-from pipeline.core.fed import columns_of
+from pipeline.core.fed import columns_of, times_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import Memory
@@ -86,8 +86,9 @@ class Filling:
         feed = self._plan.feeds[number]
         places = _NO_ROWS if feed.entity is None else self._tables[feed.entity].rows_for(rows.keys)
         for reader in self._readers[number]:
-            for column in columns_of(self._plan, number, self._plan.memories[reader], rows):
-                self._memories[reader].apply(places, rows.times_ms, column)
+            asked = self._plan.memories[reader]
+            for column in columns_of(self._plan, number, asked, rows):
+                self._memories[reader].apply(places, times_of(asked, rows), column)
 
     def _oldest_ms(self, number: int) -> int:
         """Before this, no tick to come sees an event of a feed; entities need no row for it."""

@@ -95,6 +95,20 @@ class Index:
 Formula = OfTerm | OfMetric | Constant | Calculation | Survey | Index
 
 
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What a metric is cut into segments by.
+
+    The first `cap` texts of all terms in `names` have a segment of their own. `terms` are pairs: a
+    term that the metric is made of, and the one that says the same for each text.
+    """
+
+    name: str
+    cap: int
+    names: tuple[int, ...]
+    terms: tuple[tuple[int, int], ...]
+
+
 def operands(formula: Formula) -> tuple[Formula, ...]:
     """What a formula is made of in turn; nothing for a leaf."""
     match formula:

@@ -28,6 +28,8 @@ from pipeline.core.plan import (
     MemoryKind,
     NotHeld,
     Plan,
+    Term,
+    TermKind,
 )
 from pipeline.core.windows import Window
 
@@ -184,12 +186,16 @@ def _says_more(one: Grant, other: Grant) -> bool:
 
 def terms_of(plan: Plan, metric: int) -> set[int]:
     """The terms that a metric's value is made of, those of other metrics in it too."""
-    found: set[int] = set()
+    values = (plan.metrics[each].value for each in metrics_in(plan, metric))
+    return {leaf.term for value in values for leaf in leaves(value) if isinstance(leaf, OfTerm)}
+
+
+def metrics_in(plan: Plan, metric: int) -> set[int]:
+    """A metric and those that its value is made of."""
+    found = {metric}
     for leaf in leaves(plan.metrics[metric].value):
-        if isinstance(leaf, OfTerm):
-            found.add(leaf.term)
-        elif isinstance(leaf, OfMetric):
-            found |= terms_of(plan, leaf.metric)
+        if isinstance(leaf, OfMetric):
+            found |= metrics_in(plan, leaf.metric)
     return found
 
 
@@ -213,12 +219,15 @@ class _Since:
         self._set_ms = cache(self._since_of_set)
 
     def terms(self) -> tuple[int, ...]:
-        return tuple(
-            self._set_ms(term.set)
-            if term.memory is None
-            else self._memory_ms(term.memory, 0, None if term.set is not None else term.windows[0])
-            for term in self._plan.terms
-        )
+        return tuple(map(self._term_ms, self._plan.terms))
+
+    def _term_ms(self, term: Term) -> int:
+        if term.memory is None:
+            return self._set_ms(term.set)
+        window = term.windows[0] if term.set is None and term.windows else None
+        of_memory = self._memory_ms(term.memory, 0, window)
+        is_size = term.kind is TermKind.SIZE_BY
+        return max(of_memory, self._set_ms(term.set)) if is_size else of_memory
 
     def _memory_ms(self, number: int, k: int, window: Window | None) -> int:
         """As far as a window and a number of others ask for it."""

@@ -20,11 +20,18 @@ from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.event_batch import EventBatch
 from pipeline.core.expression import At, Kind, Named
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
-from pipeline.core.plan import MICROS, Feed, IdSource, Plan
+from pipeline.core.plan import MICROS, TEXTS, Feed, IdSource, Plan
 from pipeline.core.records import Counts, Filtered
-from pipeline.core.texts import text_hashes
+from pipeline.core.texts import (
+    NAME_CHARACTERS_MAX,
+    NONE_NAME,
+    OTHER_NAME,
+    known_texts,
+    text_hashes,
+)
 from pipeline.core.wanted import bearers
 
+ABSENT_CODE: Final = -1
 _NO_PLACES: Final = np.empty(0, np.int64)
 _OFFSET_BITS: Final = 40  # offsets to 1.1e12, partitions to 8.3e6
 
@@ -37,7 +44,7 @@ class Rows:
 
     `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
     others (uint64 hashes, 0 absent), then its values (int64, `ABSENT_MICROS` absent): numbers in
-    millionths, texts as hashes, true and false as 1 and 0.
+    millionths, texts as hashes, true and false as 1 and 0. A feed of names has the texts besides.
     `places` say where in the log the rows stood (`place`), none once they are past the fence.
     """
 
@@ -63,7 +70,7 @@ class Rows:
     def __reduce__(self) -> tuple[Any, ...]:
         """Between processes: one block of bytes, for it is the number of parts that costs."""
         arrays = (self.keys, self.times_ms, self.visible_ms, *self.columns, self.places)
-        cut = [(len(array), array.dtype.char) for array in arrays]
+        cut = [(len(array), array.dtype.str) for array in arrays]
         return _rows_from_block, (b"".join([array.tobytes() for array in arrays]), cut)
 
     def without_places(self) -> Rows:
@@ -148,17 +155,20 @@ class Matcher:
         if feed.where is not None:
             passed = np.broadcast_to(condition(feed.where, columns), len(batch)) == TRUE
             chosen = chosen[passed[chosen]]
-        if feed.entity is not None and not feed.may_lack_entity:
+        if feed.names:
+            chosen = _first_of_each(columns, feed.text or "", chosen)
+        elif feed.entity not in (None, TEXTS) and not feed.may_lack_entity:
             chosen = chosen[columns.ids(feed.entity)[chosen] != ABSENT_ID]
         if not len(chosen):
             return
         whole = Rows(
-            _NO_KEYS if feed.entity is None else columns.ids(feed.entity)[chosen],
+            columns.keys(feed)[chosen] if feed.entity is not None else _NO_KEYS,
             batch.times_ms[chosen],
             batch.visible_ms[chosen],
             (
                 *(columns.ids(other)[chosen] for other in feed.others),
                 *(columns.value(name)[chosen] for name in feed.values),
+                *([columns.texts(feed.text or "", chosen)] if feed.names else ()),
             ),
             columns.places[chosen],
         )
@@ -178,6 +188,18 @@ class Matcher:
 
 
 _NO_KEYS: Final = np.empty(0, np.uint64)
+
+
+def _first_of_each(columns: _Columns, name: str, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each text the row that is visible first, and of those the one that came first."""
+    batch, texts = columns.batch, columns.value(name)
+    reserved = [batch.dictionary.get(each, ABSENT_CODE) for each in (OTHER_NAME, NONE_NAME)]
+    codes = batch.values[columns.event, name][chosen]
+    chosen = chosen[(codes >= 0) & ~np.isin(codes, reserved)]
+    order = chosen[np.lexsort((chosen, batch.visible_ms[chosen], texts[chosen]))]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = texts[order][1:] != texts[order][:-1]
+    return np.sort(order[first])
 
 
 def _span(batch: EventBatch, matched: NDArray[np.bool_]) -> tuple[int, int] | None:
@@ -224,6 +246,18 @@ class _Columns:
 
     def ids(self, entity: str) -> NDArray[np.uint64]:
         return self.batch.ids[self._sources()[entity]]
+
+    def keys(self, feed: Feed) -> NDArray[np.uint64]:
+        if feed.entity == TEXTS:
+            return known_texts(self.value(feed.text or "")).view(np.uint64)
+        return self.ids(feed.entity or "")
+
+    def texts(self, name: str, chosen: NDArray[np.int64]) -> NDArray[np.bytes_]:
+        """The texts themselves, as far as anybody is shown them."""
+        known = list(self.batch.dictionary)
+        codes = self.batch.values[self.event, name][chosen]
+        found = [known[code][:NAME_CHARACTERS_MAX].encode() for code in codes.tolist()]
+        return np.array(found, np.bytes_)
 
     def _sources(self) -> Mapping[str, IdSource]:
         return dict(self.plan.events[self.event].ids)

@@ -21,13 +21,14 @@ from typing import Final
 from pipeline.core.baselines import Baseline
 from pipeline.core.envelope import Envelope, TimeUnit
 from pipeline.core.expression import Expression, Kind, Path
-from pipeline.core.formula import Formula
+from pipeline.core.formula import Dimension, Formula
 from pipeline.core.streams import OfItems, Stream
 from pipeline.core.targets import Target
 from pipeline.core.windows import Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
 ENTITY_ITSELF: Final = -1  # in place of an attribute: the entity itself is left out
+TEXTS: Final = "(text)"  # in place of an entity: a table whose rows are texts
 
 # ── decode: what a record is read for ────────────────────────────────────────────────────────────
 
@@ -84,7 +85,8 @@ class Feed:
 
     `entity` is the table's key; None feeds the memories that know no entity.
     `others` and `values` name the columns that travel along, all of them whole numbers
-    (`core/match.py`).
+    (`core/match.py`). For the table of `TEXTS` the value `text` is the key. With `names` only the
+    row of each text that is visible first comes, and the text itself comes with it.
     """
 
     key: str  # for people
@@ -96,7 +98,9 @@ class Feed:
     values: tuple[str, ...]
     may_lack_entity: bool = False  # rows without its id come under `ABSENT_ID`
     identity: str = ""  # of its rows, whatever travels along
-    column_identities: tuple[str, ...] = ()  # of `others`, then of `values`
+    column_identities: tuple[str, ...] = ()  # of `others`, `values`, and the text for `names`
+    text: str | None = None
+    names: bool = False
 
 
 class MemoryKind(StrEnum):
@@ -108,6 +112,8 @@ class MemoryKind(StrEnum):
     PANES = "panes"
     ATTRIBUTE = "attribute"
     VALUE = "value"
+    SEEN_WITH = "seen_with"
+    NAMES = "names"
     TALLY = "tally"
     ACTIVE_UNITS = "active_units"
     FIRST_SEEN = "first_seen"
@@ -134,6 +140,8 @@ class Memory:
     | panes | yes (no entity) | value, or None to count only | the window it counts over | — |
     | attribute | yes | other: whom the attribute names | None | — |
     | value | yes | value: what the attribute says | None | — |
+    | seen_with | yes | value: a text | the window it looks at | — |
+    | names | yes (of texts) | value: the text | None | — |
     | tally | None: fed by a roll-up | — | None | — |
     | active_units | yes | — | the calendar whose units it keeps | — |
     | first_seen | yes | — | None | — |
@@ -304,14 +312,18 @@ class TermKind(StrEnum):
     SKETCH = "sketch"  # n values, and a histogram of their buckets
     REGISTERS = "registers"  # the ranks of ids
     LEDGER = "ledger"  # n events, and a histogram of how many each entity has
+    PANES_BY = "panes_by"  # the same three for each text of a dimension
+    DISTINCT_BY = "distinct_by"
+    SIZE_BY = "size_by"
+    NAMES = "names"  # the texts that were seen first
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A number that every shard of a level can give its part of.
 
-    `set` for size, `memory` for all others; both for growth: all kinds that have a `period_ms`.
-    `items` is for streams.
+    `set` for size, `memory` for all others; both for size by a text and for growth: all kinds that
+    have a `period_ms`. `items` is for streams.
     """
 
     kind: TermKind
@@ -402,6 +414,7 @@ class Metric:
     targets: tuple[Target, ...] = ()  # in the order of their days
     since_ms: int | None = None  # the start of the day from which its definition holds
     proxy_for: int | None = None  # the metric that it stands for
+    by: tuple[Dimension, ...] = ()
 
 
 # ── the whole ────────────────────────────────────────────────────────────────────────────────────

@@ -12,20 +12,25 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.core.closes import NOTHING_AHEAD, Outlook, look_ahead
 from pipeline.core.compose import Reading, compose
-from pipeline.core.judge import History, Verdict, judge
+from pipeline.core.judge import History, State, Verdict, judge
 from pipeline.core.measures import Number
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
+from pipeline.core.segments import Segment, segments
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """All readings and verdicts of a product at `at_ms`, in the plan's order of metrics."""
+    """All readings and verdicts of a product at `at_ms`, in the plan's order of metrics.
+
+    `segments` are in that order too, and empty where no metric has any.
+    """
 
     at_ms: int
     readings: tuple[Reading, ...]
     verdicts: tuple[Verdict, ...]
     outlooks: tuple[Outlook, ...] = ()
+    segments: tuple[tuple[Segment, ...], ...] = ()
 
 
 def tick(
@@ -37,36 +42,56 @@ def tick(
     """
     readings = compose(plan, whole, at_ms, since_ms)
     verdicts = judge(plan, readings, history, at_ms)
-    return Tick(at_ms, readings, verdicts, look_ahead(plan, readings, history.closes, at_ms))
+    return Tick(
+        at_ms,
+        readings,
+        verdicts,
+        look_ahead(plan, readings, history.closes, at_ms),
+        segments(plan, whole, at_ms, since_ms),
+    )
 
 
 Row = dict[str, str | Number | dict[str, str] | list[str] | None]
 
 
 def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
-    """One flat row for each metric, as `replay` prints it and the API serves it."""
-    at = iso(tick.at_ms)
-    outlooks = tick.outlooks or [NOTHING_AHEAD] * len(plan.metrics)
-    every = zip(plan.metrics, tick.readings, tick.verdicts, outlooks, strict=True)
-    for metric, reading, verdict, outlook in every:
-        yield {
-            "at": at,
-            "product": plan.product,
-            "metric": metric.name,
-            "segment": None,
-            "value": reading.value,
-            "numerator": reading.numerator,
-            "denominator": reading.denominator,
-            "samples": reading.samples,
-            "coverage": reading.coverage,
-            "low": reading.low,
-            "high": reading.high,
-            "missing": [*reading.missing],
-            "state": verdict.state.value,
-            "attainment": outlook.attainment,
-            "pace": outlook.pace,
-            "correlation": outlook.correlation,
-        }
+    """One flat row for each metric and segment, as `replay` prints it and the API serves it.
+
+    The segments of a metric follow it; nothing judges them.
+    """
+    start: Row = {"at": iso(tick.at_ms), "product": plan.product}
+    for number, metric in enumerate(plan.metrics):
+        state = tick.verdicts[number].state
+        outlook = tick.outlooks[number] if tick.outlooks else NOTHING_AHEAD
+        yield {**start, **_row(metric.name, None, tick.readings[number], state, outlook)}
+        for each in tick.segments[number] if tick.segments else ():
+            segment = {each.dimension: each.text}
+            yield {**start, **_row(metric.name, segment, each.reading, State.UNKNOWN)}
+
+
+def _row(
+    metric: str,
+    segment: dict[str, str] | None,
+    reading: Reading,
+    state: State,
+    outlook: Outlook = NOTHING_AHEAD,
+) -> Row:
+    return {
+        "metric": metric,
+        "segment": segment,
+        "value": reading.value,
+        "numerator": reading.numerator,
+        "denominator": reading.denominator,
+        "samples": reading.samples,
+        "coverage": reading.coverage,
+        "low": reading.low,
+        "high": reading.high,
+        "missing": [*reading.missing],
+        "state": state.value,
+        "attainment": outlook.attainment,
+        "pace": outlook.pace,
+        "correlation": outlook.correlation,
+    }
 
 
 def iso(time_ms: int) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.core import items, memories, plan as plans
 from pipeline.core.changes import Changes, TickChanges, all_of
 from pipeline.core.decode import LONG_AGO
-from pipeline.core.fed import columns_of
+from pipeline.core.fed import columns_of, times_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.known import Known
 from pipeline.core.match import Rows
@@ -35,8 +35,9 @@ from pipeline.core.memories.tally import Tally
 from pipeline.core.memories.top_k import TopK
 from pipeline.core.memories.value import Value
 from pipeline.core.partial import Partial
+from pipeline.core.parts import BY_TEXT, by_text
 from pipeline.core.pending import Pending, Span
-from pipeline.core.plan import ENTITY_ITSELF, Plan
+from pipeline.core.plan import ENTITY_ITSELF, Plan, TermKind
 from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.summaries import Figures, Summary
@@ -126,8 +127,9 @@ class Shard:
 
     def _apply(self, number: int, rows: Rows, places: NDArray[np.int64]) -> None:
         for reader in self._readers[number]:
-            for column in columns_of(self._plan, number, self._plan.memories[reader], rows):
-                self._memory(reader).apply(places, rows.times_ms, column)
+            asked = self._plan.memories[reader]
+            for column in columns_of(self._plan, number, asked, rows):
+                self._memory(reader).apply(places, times_of(asked, rows), column)
 
     def _apply_changes(self, tick_ms: int) -> None:
         for tick in sorted(tick for tick in self._changes if tick <= tick_ms):
@@ -177,9 +179,11 @@ class Shard:
         return Partial(tuple(counts), tuple(micros), self._earliest_ms, summaries)
 
     def _term(self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]) -> Figures:
-        if term.kind is plans.TermKind.SIZE:
+        if term.kind is TermKind.SIZE:
             assert term.set is not None
             return int(np.count_nonzero(members[term.set])), 0, None
+        if term.kind in BY_TEXT:
+            return 0, 0, self._by_text(term, tick_ms, members)
         assert term.memory is not None
         memory = self._at(term.memory, tick_ms)
         if isinstance(memory, Growth):
@@ -195,7 +199,7 @@ class Shard:
         chosen = items.chosen(
             memory.items(tick_ms), term.items, term.windows[0], tick_ms, self._salt
         )
-        if term.kind is plans.TermKind.ITEM_ENTITIES:
+        if term.kind is TermKind.ITEM_ENTITIES:
             return items.entities(chosen, memory.rows), 0, None
         column = term.items.column
         if column is not None and term.kind is plans.TermKind.EXTREMES:
@@ -203,6 +207,16 @@ class Shard:
         if column is not None and term.kind is plans.TermKind.SKETCH:
             return len(chosen), 0, items.sketch(chosen, column)
         return len(chosen), items.total(chosen, column), None
+
+    def _by_text(self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]) -> Summary:
+        """What a term comes to for each text, or which texts were first."""
+        assert term.memory is not None
+        entity = self._plan.memories[term.memory].entity
+        assert entity is not None
+        keys = self.tables[entity].index.keys
+        start_ms = _start(term.windows[0], tick_ms) if term.windows else LONG_AGO
+        of_set = None if term.set is None else members[term.set]
+        return by_text(self._at(term.memory, tick_ms), keys, start_ms, of_set)
 
     def _at(self, number: int, tick_ms: int) -> Memory:
         """A memory, or the part of it that its calendar window looks at."""
@@ -400,15 +414,15 @@ class Shard:
         return by_tick
 
 
-def _grown(kind: plans.TermKind, growth: Growth, members: Flags) -> int:
+def _grown(kind: TermKind, growth: Growth, members: Flags) -> int:
     """How many of the members, or of those a period ago, a term of growth is about."""
     before = growth.lagged
     asked = {
-        plans.TermKind.NEW: members & ~growth.ever,
-        plans.TermKind.RETAINED: members & before,
-        plans.TermKind.RESURRECTED: members & growth.ever & ~before,
-        plans.TermKind.CHURNED: before & ~members,
-        plans.TermKind.SIZE_BEFORE: before,
+        TermKind.NEW: members & ~growth.ever,
+        TermKind.RETAINED: members & before,
+        TermKind.RESURRECTED: members & growth.ever & ~before,
+        TermKind.CHURNED: before & ~members,
+        TermKind.SIZE_BEFORE: before,
     }
     return int(np.count_nonzero(asked[kind]))
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IDS_MAX: Final = 127  # up to here an approximate number of ids is exact: 1 kB a shard
+NAMES_KEPT: Final = 100  # as many texts as a metric may name
 
 Plain = list[Any]  # what JSON holds; bytes are base64 text once they come back
 
@@ -148,6 +149,67 @@ def _if_few(ids: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
     return None if ids is None or len(ids) > IDS_MAX else ids
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts(Summary):
+    """What a term comes to for each text: `figures[texts]` is a count and a sum in millionths.
+
+    Each key is a rising tuple of hashes: one text, or for entities that were seen with several,
+    all of theirs, so that nobody counts twice in what several texts share.
+
+    >>> Parts({(7,): (2, 5)}).merge(Parts({(7,): (1, 0), (7, 8): (1, 0)}))
+    Parts(figures={(7,): (3, 5), (7, 8): (1, 0)})
+    """
+
+    NAME: ClassVar[str] = "parts"
+    figures: Mapping[tuple[int, ...], tuple[int, int]]
+
+    def merge(self, other: Parts) -> Parts:
+        figures = dict(self.figures)
+        for texts, (count, micros) in other.figures.items():
+            known = figures.get(texts, (0, 0))
+            figures[texts] = known[0] + count, known[1] + micros
+        return Parts(figures)
+
+    def plain(self) -> Plain:
+        return [[*texts, *figures] for texts, figures in sorted(self.figures.items())]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Parts:
+        return cls({tuple(texts): (count, micros) for *texts, count, micros in plain})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstTexts(Summary):
+    """The texts that were seen first: `firsts[hash]` is since when, and the text.
+
+    >>> FirstTexts({7: (20, "b")}).merge(FirstTexts({7: (10, "b"), 8: (10, "a")})).ordered()
+    [(8, 'a'), (7, 'b')]
+    """
+
+    NAME: ClassVar[str] = "first_texts"
+    firsts: Mapping[int, tuple[int, str]]
+
+    def merge(self, other: FirstTexts) -> FirstTexts:
+        both = [*self.firsts.items(), *other.firsts.items()]
+        found: dict[int, tuple[int, str]] = {}
+        for text, first in both:
+            found[text] = min(first, found.get(text, first))
+        kept = sorted(found, key=lambda text: found[text])[:NAMES_KEPT]
+        return FirstTexts({text: found[text] for text in kept})
+
+    def ordered(self) -> list[tuple[int, str]]:
+        """Hash and text, the first one first."""
+        firsts = sorted((first, text) for text, first in self.firsts.items())
+        return [(text, name) for (_, name), text in firsts]
+
+    def plain(self) -> Plain:
+        return [[text, *first] for text, first in sorted(self.firsts.items())]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> FirstTexts:
+        return cls({text: (since_ms, name) for text, since_ms, name in plain})
+
+
 def _packed(array: NDArray[Any]) -> bytes:
     return array.astype(array.dtype.newbyteorder("<")).tobytes()
 
@@ -157,7 +219,9 @@ def _unpacked(packed: bytes | str, kind: type[np.generic]) -> NDArray[Any]:
     return np.frombuffer(raw, np.dtype(kind).newbyteorder("<"))
 
 
-_KINDS: Final[Mapping[str, type[Summary]]] = {each.NAME: each for each in (Range, Histogram, Ranks)}
+_KINDS: Final[Mapping[str, type[Summary]]] = {
+    each.NAME: each for each in (Range, Histogram, Ranks, Parts, FirstTexts)
+}
 
 
 Figures = tuple[int, int, Summary | None]  # a term's count, sum in millionths, and the rest

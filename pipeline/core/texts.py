@@ -7,12 +7,25 @@ where numbers do. A definition's own texts are hashed alike, and so are found eq
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from pipeline.core.memories.memory import ABSENT_MICROS
+
+NONE: Final = 1  # in place of a hash, where an absent text is a segment like any other
+
+# In segments these stand for what has no name of its own; a text that reads so gets none either.
+OTHER_NAME: Final = "__other__"
+NONE_NAME: Final = "__none__"
+NAME_CHARACTERS_MAX: Final = 512  # the length of an id; more of a text is not shown
+
+
+def known_texts(hashes: NDArray[Any]) -> NDArray[np.int64]:
+    """The same hashes, with `NONE` for those that are absent."""
+    return np.where(hashes == ABSENT_MICROS, NONE, hashes)
 
 
 def text_hashes(texts: Iterable[str], salt: int) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ from pipeline.core.judge import State, Verdict
 from pipeline.core.measures import Number
 from pipeline.core.plan import Metric as PlannedMetric, Plan
 from pipeline.core.records import Filtered, Reason
+from pipeline.core.segments import SET_APART, Segment
 from pipeline.edges.newest import Newest
 from pipeline.telemetry import LetterOutcome, PartitionFigures, ProcessFigures, Telemetry
 
@@ -32,9 +33,15 @@ STATE_NUMBERS: Final = {State.GREEN: 0, State.YELLOW: 1, State.RED: 2, State.UNK
 Names = Callable[[int], tuple[str, str]]  # of a source partition: topic and partition
 
 _OF_METRIC: Final = (names.PRODUCT, names.METRIC)
+_OF_SEGMENT: Final = (*_OF_METRIC, names.DIMENSION, names.SEGMENT)
 _LABELS: Final[dict[str, tuple[str, ...]]] = {
     names.METRIC_AMOUNT: (*_OF_METRIC, names.CURRENCY),
     names.METRIC_LIMIT: (*_OF_METRIC, names.BOUND),
+    names.SEGMENT_VALUE: _OF_SEGMENT,
+    names.SEGMENT_RATIO: _OF_SEGMENT,
+    names.SEGMENT_SECONDS: _OF_SEGMENT,
+    names.SEGMENT_AMOUNT: (*_OF_SEGMENT, names.CURRENCY),
+    names.SEGMENT_SAMPLES: _OF_SEGMENT,
     names.METRIC_EVALUATED_AT: (names.PRODUCT,),
 }
 
@@ -62,6 +69,10 @@ class MetricsCollector(Collector):
             _put_verdict(gauges, metric, labels, verdict)
         for labels, outlook in zip(self._labels, tick.outlooks, strict=False):
             _put_outlook(gauges, labels, outlook)
+        for metric, labels, segments in zip(
+            plan.metrics, self._labels, tick.segments or [()] * len(plan.metrics), strict=True
+        ):
+            _put_segments(gauges, metric, labels, segments)
         gauges.put(names.METRIC_EVALUATED_AT, (names.label_value(plan.product),), tick.at_ms / 1000)
         yield from gauges.families.values()
 
@@ -109,6 +120,29 @@ def _put_reading(
     gauges.put(names.METRIC_INTERVAL_HIGH, labels, reading.high)
     if isinstance(metric.value, Index):
         gauges.put(names.METRIC_PARTS_MISSING, labels, len(reading.missing))
+
+
+def _put_segments(
+    gauges: _Gauges, metric: PlannedMetric, labels: tuple[str, ...], segments: Sequence[Segment]
+) -> None:
+    family = names.segment_family(metric.unit)
+    currency = (metric.unit,) if family == names.SEGMENT_AMOUNT else ()
+    taken = {(each.dimension, each.text) for each in segments if each.text in SET_APART}
+    for each in segments:
+        text = each.text if each.text in SET_APART else _unlike(each, taken)
+        cut = (*labels, each.dimension, text)
+        gauges.put(family, (*cut, *currency), each.reading.value)
+        gauges.put(names.SEGMENT_SAMPLES, cut, each.reading.samples)
+
+
+def _unlike(segment: Segment, taken: set[tuple[str, str]]) -> str:
+    """A text as a label that no other segment has; two may be alike once they are cleaned."""
+    clean = label = names.label_value(segment.text)
+    number = 2
+    while (segment.dimension, label) in taken:
+        label, number = f"{clean} ({number})", number + 1
+    taken.add((segment.dimension, label))
+    return label
 
 
 def _put_verdict(

@@ -13,10 +13,11 @@ from pipeline.spec.fingerprint import fingerprint
 from pipeline.spec.identities import identified
 from pipeline.spec.life_checks import check_lives
 from pipeline.spec.memories import Memories
-from pipeline.spec.metrics import Metrics, label_of, read_metrics
+from pipeline.spec.metrics import Metrics, aggregates_of, label_of, read_metrics
 from pipeline.spec.names import SECTIONS, Names
 from pipeline.spec.params import check_params
 from pipeline.spec.problem import Refusal
+from pipeline.spec.segments import use_as_dimensions
 from pipeline.spec.sets import Sets, read_sets
 from pipeline.spec.states import states_in, use_in_state
 from pipeline.spec.stream_columns import use_in_stream
@@ -129,6 +130,8 @@ def _infer_from_aggregates(
             elif not aggregate.is_of_set:
                 event = tables.events[aggregate.subject]
                 use_in_aggregate(names, event, within, aggregate)
+    for name in metrics:
+        use_as_dimensions(names, tables.events, name, aggregates_of(metrics, name))
     for name, condition in sets.items():
         for state in states_in(condition.code.tree):
             use_in_state(names, tables.events, names.set(name).of, condition, state)

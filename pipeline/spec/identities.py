@@ -93,16 +93,20 @@ class _Identities:
         feed = self._plan.feeds[number]
         event = self._plan.events[feed.event]
         where = None if feed.where is None else _expression(feed.where, partial(_value, event))
-        entity = None if feed.entity is None else (feed.entity, _id(event, feed.entity))
+        if feed.text is not None:
+            key: object = (feed.entity, _value(event, feed.text), feed.names)
+        else:
+            key = None if feed.entity is None else (feed.entity, _id(event, feed.entity))
         lacking = ("or none",) if feed.may_lack_entity else ()
-        return _digest("rows", feed.level, self._records(event), where, entity, *lacking)
+        return _digest("rows", feed.level, self._records(event), where, key, *lacking)
 
     def columns(self, number: int) -> tuple[str, ...]:
         """Of what travels along with a feed's rows."""
         feed = self._plan.feeds[number]
         event = self._plan.events[feed.event]
         others = [_digest(_id(event, other)) for other in feed.others]
-        return *others, *(_digest(_value(event, value)) for value in feed.values)
+        names = ["text"] if feed.names else []
+        return *others, *(_digest(_value(event, value)) for value in feed.values), *names
 
     def _records(self, event: Event) -> tuple[object, ...]:
         """Which records are an event."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import KINDS_OF_IDS, Feed, Memory, MemoryKind
 from pipeline.core.streams import Keep, Stream, StreamKind, StreamPart
+from pipeline.core.summaries import NAMES_KEPT
 from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
 from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
@@ -33,6 +34,8 @@ class Rows:
     where: Expression | None
     entity: str | None
     may_lack_entity: bool = False  # rows without its id come as well
+    text: str | None = None  # the key, for the table of texts
+    names: bool = False  # of each text the first only, with the text
 
     @property
     def table(self) -> str:
@@ -44,7 +47,8 @@ class Rows:
         """The last part of every key: event and condition."""
         where = "" if self.where is None else f"[{expression_text(self.where)}]"
         lacking = " or none" if self.may_lack_entity else ""
-        return f"{self.event_name}{where}{lacking}"
+        text = "" if self.text is None else f" {'names of' if self.names else 'by'} {self.text}"
+        return f"{self.event_name}{where}{text}{lacking}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,22 @@ class Memories:
         """When each entity was seen first. Never forgets."""
         return self._fed(rows, MemoryKind.FIRST_SEEN, None, None, None)
 
+    def seen_with(self, rows: Rows, text: str, window: Window) -> int:
+        """Which texts each entity was seen with in a window."""
+        return self._fed(rows, MemoryKind.SEEN_WITH, text, window, window)
+
+    def names(self, rows: Rows) -> int:
+        """Which texts were seen first."""
+        index = self._fed(rows, MemoryKind.NAMES, rows.text, None, None)
+        self._memories[index].k = NAMES_KEPT
+        return index
+
+    def looked_at(self, memory: int) -> tuple[Rows, str | None]:
+        """The rows and the column that feed a memory."""
+        drafted = self._memories[memory]
+        assert drafted.feed is not None
+        return self._feeds[drafted.feed].rows, drafted.column
+
     def tally(self, level: int, entity: str, counted: str) -> int:
         """How many members of a set name each entity; `counted` is `set.attribute`."""
         key = f"{level}/{entity}/{MemoryKind.TALLY}<-{counted}"
@@ -234,7 +254,8 @@ class Memories:
         reaches: list[list[int | None]] = [[] for _ in range(events)]
         for memory in self.memories():
             for feed in memory.feeds:
-                reaches[self._feeds[feed].rows.event].append(memory.retention_ms)
+                if memory.kind is not MemoryKind.NAMES:
+                    reaches[self._feeds[feed].rows.event].append(memory.retention_ms)
         return [_longest(reaches_of_event) for reaches_of_event in reaches]
 
     def feeds(self) -> tuple[Feed, ...]:
@@ -249,6 +270,8 @@ class Memories:
                 tuple(sorted(feed.others)),
                 tuple(sorted(feed.values)),
                 feed.rows.may_lack_entity,
+                text=feed.rows.text,
+                names=feed.rows.names,
             )
             for feed in self._feeds
         )
@@ -282,7 +305,7 @@ class Memories:
 
     @staticmethod
     def _carry(feed: _DraftFeed, kind: MemoryKind, column: str | None) -> None:
-        if column is not None:
+        if column is not None and kind is not MemoryKind.NAMES:
             (feed.others if kind in KINDS_OF_IDS else feed.values).add(column)
 
     def _keep(self, memory: _DraftMemory) -> int:

@@ -29,9 +29,12 @@ from pipeline.spec.indices import is_index, parts_of, weights_of
 from pipeline.spec.measures import SURVEYS
 from pipeline.spec.order import ordered
 from pipeline.spec.problem import Refusal
+from pipeline.spec.segments import Segments, check_series
 from pipeline.spec.syntax import operator, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.core.streams import OfItems
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
@@ -86,6 +89,20 @@ def _read(names: Names, name: str, source: MetricSource) -> WrittenMetric:
     return WrittenMetric(written.read_with_calls(names, ("metrics", name, "value"), None), formula)
 
 
+def aggregates_of(
+    metrics: dict[str, WrittenMetric], name: str, above: tuple[str, ...] = ()
+) -> list[Aggregate]:
+    """The aggregates that a metric's value is made of, those of other metrics in it too."""
+    value = metrics[name].value
+    if value is None or name in above:  # a circle, which is refused elsewhere
+        return []
+    found = [*value.calls.values()]
+    for other in names_in(value.code.tree):
+        if other.id in metrics:
+            found += aggregates_of(metrics, other.id, (*above, name))
+    return found
+
+
 @dataclass(slots=True)
 class Metrics:
     """The metrics of a definition on their way into the plan."""
@@ -103,7 +120,11 @@ class Metrics:
             self._refuse_circle(circle)
         every = dict.fromkeys([*order, *self.written])  # those in a circle come last
         self.order = {name: at for at, name in enumerate(every)}
-        return tuple(self._finished(name) for name in self.order)
+        finished: dict[int, plan.Metric] = {}
+        for number, name in enumerate(self.order):
+            finished[number] = self._finished(name, finished)
+        check_series(self.tables.names, finished.values())
+        return tuple(finished.values())
 
     def _needed(self, name: str) -> list[str]:
         """The metrics whose values a metric's value or formula is made of."""
@@ -120,7 +141,7 @@ class Metrics:
         )
         self.tables.names.findings.refuse(("metrics", circle[0], "value"), refusal)
 
-    def _finished(self, name: str) -> plan.Metric:
+    def _finished(self, name: str, before: Mapping[int, plan.Metric]) -> plan.Metric:
         source, found = self.tables.names.definition.metrics[name], self.written[name]
         value = self._value(name, source, found.value) or _NOTHING
         self._check_unit(name, source, value)
@@ -139,6 +160,7 @@ class Metrics:
             targets=tuple(Target(start_ms(one.by), one.value) for one in source.targets),
             since_ms=None if source.since is None else start_ms(source.since),
             proxy_for=self.order.get(source.proxy_for or ""),
+            by=Segments(self.tables, self.terms).of(name, value, before),
         )
 
     def _value(self, name: str, source: MetricSource, found: Written | None) -> Formula | None:

@@ -254,6 +254,21 @@ class MetricSource(Strict):
         description="an expression over the formula inputs that must equal the value",
         examples=["customers * orders_per_customer"],
     )
+    by: Annotated[
+        list[Name], BeforeValidator(one_as_list, json_schema_input_type=str | list[str])
+    ] = Field(
+        default_factory=list,
+        description="what the metric is cut into segments by: values of its events, "
+        "or value attributes of its sets' entity",
+        examples=["[plan, platform]"],
+    )
+    cap: int | None = Field(
+        None,
+        description="how many texts have a segment of their own, 1 to 100 (20 if not given)",
+        examples=["20"],
+        ge=1,
+        le=100,
+    )
     guard: GuardSource | None = Field(
         None, description="the limits of a guardrail", examples=["{protects: …, better: lower, …}"]
     )

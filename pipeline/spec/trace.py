@@ -37,6 +37,8 @@ def trace(plan: Plan, metric: int) -> Trace:
     metrics = _metrics(plan, metric)
     values = [plan.metrics[one].value for one in metrics]
     terms = {leaf.term for value in values for leaf in leaves(value) if isinstance(leaf, OfTerm)}
+    for dimension in plan.metrics[metric].by:
+        terms |= {*dimension.names, *(by_text for _, by_text in dimension.terms)}
     sets = _sets(plan, [plan.terms[term].set for term in terms])
     memories = {index for term in terms if (index := plan.terms[term].memory) is not None}
     memories |= _memories(plan, sets)

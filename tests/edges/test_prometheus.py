@@ -1,6 +1,7 @@
 """What a scrape shows of ticks and of the engine."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pipeline import names
 from pipeline.core.judge import State, Verdict
 from pipeline.core.records import Filtered, Reason
+from pipeline.core.segments import Segment
 from pipeline.edges.newest import Newest
 from pipeline.edges.prometheus import (
     MetricsCollector,
@@ -111,6 +113,29 @@ def test_the_way_to_a_target_is_shown(newest, registry):
     assert of_metric(registry, names.METRIC_PACE, "learners") == 1.1
     assert of_metric(registry, names.METRIC_CORRELATION, "learners") == -0.25
     assert of_metric(registry, names.METRIC_ATTAINMENT, "wait") is None
+
+
+def test_segments_stand_in_families_of_their_own(newest, registry):
+    """So that a sum over a metric's family never counts twice; texts alike are told apart."""
+    texts = ("pro", "__other__ ", "a\n", "a\r", "x" * 600, "x" * 601, "__other__", "__none__")
+    cut = tuple(Segment("plan", text, plans.reading(n)) for n, text in enumerate(texts))
+    newest.publish(replace(plans.tick(), segments=(cut, cut[:1], cut[:1], cut[:1])))
+
+    shown = {
+        sample.labels["segment"]: sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == names.SEGMENT_VALUE
+    }
+    long = "x" * 511 + "…"
+    labels = ["pro", "__other__ ", "a\ufffd", "a\ufffd (2)", long, f"{long} (2)"]
+    assert shown == {label: n for n, label in enumerate([*labels, "__other__", "__none__"])}
+    of_plan = {"dimension": "plan", "segment": "pro"}
+    assert of_metric(registry, names.SEGMENT_RATIO, "refunds", **of_plan) == 0
+    assert of_metric(registry, names.SEGMENT_SECONDS, "wait", **of_plan) == 0
+    assert of_metric(registry, names.SEGMENT_AMOUNT, "revenue", currency="EUR", **of_plan) == 0
+    assert of_metric(registry, names.SEGMENT_SAMPLES, "learners", **of_plan) == 40
+    assert of_metric(registry, "northstar_metric_value", "learners") == 40
 
 
 def test_what_is_not_known_is_absent(newest, registry):
@@ -285,7 +310,8 @@ def test_a_supervisor_shows_its_processes():
 def full_registry():
     """A registry with every family that there is."""
     newest = Newest(plans.plan())
-    newest.publish(plans.tick())
+    cut = (Segment("plan", "pro", plans.reading(1)),)
+    newest.publish(replace(plans.tick(), segments=(cut, cut, cut, cut)))
     registry = of_telemetry(busy())
     registry.register(MetricsCollector(newest))
     registry.register(ProcessesCollector(ProcessFigures(wanted=2, up=1, restarts=3)))

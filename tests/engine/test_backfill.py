@@ -60,6 +60,19 @@ sets:
 )  # fmt: skip
 
 
+CUT = edited(
+    ("from: joined.team}}", "from: joined.team}, plan: {from: joined.plan}}"),
+    (
+        "{user: user, team: team}}\n  founded",
+        "{user: user, team: team}, values: {plan: plan}}\n  founded",
+    ),
+    ("(viewed.user), window: trailing 1m", "(viewed.user), window: trailing 1m, by: plan, cap: 1"),
+    ("size(teachers)}", "size(teachers), by: plan}"),
+    ("count(viewed), window: calendar day", "count(viewed), window: calendar day, by: plan"),
+    ("(viewed.seconds), window: trailing 1m", "(viewed.seconds), window: trailing 1m, by: plan"),
+)
+
+
 class Past:
     """What is left of the stream so far, as a source of history; `polls` are left until a crash."""
 
@@ -132,6 +145,17 @@ def test_what_is_filled_is_as_if_it_had_always_been_asked_for(engine, text, half
     ticks = engine.run(plan, history=Past(half))
     assert len(ticks) > 5
     assert wrong(plan, ticks) == set()
+
+
+@pytest.mark.parametrize("half", [HALF, 401])
+def test_segments_are_filled_with_their_names(engine, half):
+    """Names are those of the whole past, and so is what each comes to."""
+    engine.run(PLAN, half)
+    plan = compiled(CUT)
+    ticks = engine.run(plan, history=Past(half))
+    truth = local(plan, DEPLOYMENT, RECORDS, [tick.at_ms for tick in ticks])
+    assert [tick.segments for tick in ticks] == [tick.segments for tick in truth]
+    assert max(len(each) for each in ticks[-1].segments) > 2
 
 
 @pytest.mark.parametrize("text", [ADDED, NEW_EVENT, CHANGED])

@@ -69,7 +69,8 @@ class Expectation:
     def differences(self, got: Got) -> Iterator[str]:
         """A line for every part that is not as it should be."""
         for part, expected in self.parts.items():
-            if not same(expected, got[part], self.within if part == "value" else TOLERANCE):
+            within = self.within if part == "value" else TOLERANCE
+            if part in got and not same(expected, got[part], within):
                 yield f"at {self.at}  {self.metric} {part}: expected {expected}, got {got[part]}"
 
 
@@ -177,13 +178,24 @@ def _duration_ms(text: str) -> int:
 
 def _expectations(written: Iterable[dict[str, Any]]) -> Iterator[Expectation]:
     for moment in written:
-        for metric, said in moment.items():
-            if metric == "at":
+        for metric, said in {**moment, **_segments(moment.get("segments", {}))}.items():
+            if metric in ("at", "segments"):
                 continue
             parts = dict(said) if isinstance(said, dict) else {"value": said}
             within = float(parts.pop("within", "0%").removesuffix("%")) / 100
             assert parts.keys() <= set(PARTS), f"{metric} has no {sorted(parts.keys() - PARTS)}"
             yield Expectation(moment["at"], metric, parts, max(within, TOLERANCE))
+
+
+def _segments(written: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """What is said of `metric{dimension=text}`, and of `metric{dimension}` which texts it has."""
+    found: dict[str, Any] = {}
+    for metric, dimensions in written.items():
+        for dimension, texts in dimensions.items():
+            found[f"{metric}{{{dimension}}}"] = {"value": list(texts)}
+            for text, said in texts.items():
+                found[f"{metric}{{{dimension}={text}}}"] = said
+    return found
 
 
 def _events(written: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,9 +12,10 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts, Records
+from pipeline.core.segments import Segment
 from pipeline.engine.local import LocalEngine
 from pipeline.spec import read_text
-from tests.oracle.oracle import Reading as OracleReading, Record, Settings, expected
+from tests.oracle.oracle import Expected, Reading as OracleReading, Record, Settings, expected
 from tests.scenarios.scenario import FOLDER, PARTS, Arrival, Got, Scenario, read_scenario, titled
 
 SHARDS = 4
@@ -55,7 +56,7 @@ def test_the_oracle_gives_what_the_scenario_says(path: Path):
         records = [Record(a.partition, a.offset, a.ingested_ms, a.value) for a in arrivals]
         answer = expected(scenario.definition, records, settings, scenario.moments_ms)
         wrong = scenario.differences(
-            lambda metric, at, answer=answer: _said(answer.readings[metric, at])
+            lambda metric, at, answer=answer: _said_by_the_oracle(answer, metric, at)
         )
         wrong += scenario.miscounted(answer.counts, kinds=False)
         assert not wrong, _report(scenario, wrong)
@@ -93,14 +94,36 @@ def _engine(plan: Plan, scenario: Scenario, arrivals: list[Arrival]) -> LocalEng
 
 
 def _got(plan: Plan, tick: Tick, metric: str) -> Got:
+    metric, is_cut, segment = metric.partition("{")
     names = [known.name for known in plan.metrics]
     assert metric in names, f"there is no metric {metric}"
+    if is_cut:
+        return _segment(tick.segments[names.index(metric)], segment.removesuffix("}"))
     index = names.index(metric)
     reading = tick.readings[index]
     got = {field.name: getattr(reading, field.name) for field in fields(Reading)}
     got |= asdict(tick.outlooks[index])
     missing = {"missing": [*reading.missing]}
     return got | missing | {"state": tick.verdicts[index].state.value}
+
+
+def _segment(segments: tuple[Segment, ...], segment: str) -> Got:
+    """The reading of `dimension=text`, or the texts of `dimension`."""
+    dimension, _, text = segment.partition("=")
+    found = {each.text: each.reading for each in segments if each.dimension == dimension}
+    if "=" not in segment:
+        return {"value": list(found)}
+    return {field.name: getattr(found.get(text), field.name, None) for field in fields(Reading)}
+
+
+def _said_by_the_oracle(answer: Expected, metric: str, at: int) -> Got:
+    """What the oracle says of a metric; of a segment its value, of a dimension nothing."""
+    name, is_cut, segment = metric.partition("{")
+    reading = answer.readings[name, at]
+    if not is_cut:
+        return _said(reading)
+    dimension, is_one, text = segment.removesuffix("}").partition("=")
+    return {"value": reading.segments[dimension, text]} if is_one else {}
 
 
 def _ledger(counts: Counts) -> dict[str, object]:

@@ -16,9 +16,11 @@ from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
+from pipeline.core.memories.names import Names
 from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.registers import Registers
+from pipeline.core.memories.seen_with import SeenWith
 from pipeline.core.memories.sequence import Sequence
 from pipeline.core.memories.session import Session
 from pipeline.core.memories.sketch import Sketch
@@ -52,6 +54,8 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.PANES: lambda _, window: Panes(window),
     plan.MemoryKind.ATTRIBUTE: lambda _memory, _window: Attribute(),
     plan.MemoryKind.VALUE: lambda _memory, _window: Value(),
+    plan.MemoryKind.SEEN_WITH: lambda _, window: SeenWith(window),
+    plan.MemoryKind.NAMES: lambda memory, _: Names(memory.k),
     plan.MemoryKind.TALLY: lambda _memory, _window: Tally(),
     plan.MemoryKind.ACTIVE_UNITS: lambda memory, _: _active_units(memory),
     plan.MemoryKind.FIRST_SEEN: lambda _memory, _window: FirstSeen(),

@@ -128,6 +128,11 @@ class Ledger(Telling):
         counts = self.counts[self.counts > 0]
         return int(counts.sum()), 0, Histogram.of(counts) if len(counts) else None
 
+    def amounts(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Count and sum in millionths of each row, as of the last `expire`."""
+        micros = None if self._micros is None else self._micros[: self._rows]
+        return self._counts[: self._rows], micros
+
     def expire(self, tick_ms: int) -> None:
         if self._window is None:
             return

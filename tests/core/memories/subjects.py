@@ -19,6 +19,7 @@ from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.memories.periods import Periods
 from pipeline.core.plan import MemoryKind
 from pipeline.core.quantile import buckets_of
+from pipeline.core.texts import NONE
 from pipeline.core.units import units_of
 from pipeline.core.windows import (
     DAY_MS,
@@ -95,6 +96,8 @@ class Subject:
         """Columns as the memory takes them."""
         if self.columns is None:
             return None
+        if self.kind is MemoryKind.NAMES:
+            return np.array(columns, "S1")
         ids = self.kind in plan.KINDS_OF_IDS
         return np.array(columns, np.uint64 if ids else np.int64)
 
@@ -267,6 +270,30 @@ def value_naive(_, events, _window, _tick_ms):
     return [each != negated for each in held for negated in (False, True)]
 
 
+def seen_with(_, memory, window, tick_ms):
+    """The texts of each row."""
+    rows, texts = memory.since(start_of(window, tick_ms))
+    return [texts[rows == row].tolist() for row in range(memory._rows)]
+
+
+def seen_with_naive(_, events, window, tick_ms):
+    """The same of the events in the window; what is absent is a text like any other."""
+    found = {event.column for event in inside(events, window, tick_ms)}
+    return sorted(NONE if text == ABSENT_MICROS else text for text in found)
+
+
+def names(_, memory, _window, _tick_ms):
+    """Since when each row is known."""
+    rows, since_ms, _ = memory.first()
+    found = dict(zip(rows.tolist(), since_ms.tolist(), strict=True))
+    return [found.get(row) for row in range(memory._rows)]
+
+
+def names_naive(_, events, _window, _tick_ms):
+    """The earliest moment of all."""
+    return min((event.time_ms for event in events), default=None)
+
+
 def tally(_, memory, _window, _tick_ms):
     """How many name each row, against every threshold."""
     return np.array([memory.at_least(threshold) for threshold in TALLIES]).T.tolist()
@@ -376,6 +403,7 @@ UNITS = {
 IDS = st.sampled_from([0, *OTHERS])
 HASHES = st.sampled_from([0, 1 << 51, (1 << 51) + 1, 1 << 50, 7 << 52, 2**64 - 1])
 MICROS = st.one_of(st.sampled_from([ABSENT_MICROS, 0, 1, -1]), st.integers(-4, 4))
+TEXTS = st.sampled_from([ABSENT_MICROS, 5, 6, -7])
 LARGE = st.sampled_from([ABSENT_MICROS, 9_007_199_254_000_000, -9_007_199_254_000_000, 2**32, -1])
 
 
@@ -388,6 +416,10 @@ def each_kind():
         yield name, Subject(MemoryKind.TOP_K, windows, IDS, top_k, top_k_naive, "other", 3)
     for name, windows in own.items():
         yield name, Subject(MemoryKind.LEDGER, windows, MICROS, ledger, ledger_naive, "value")
+        yield (
+            name,
+            Subject(MemoryKind.SEEN_WITH, windows, TEXTS, seen_with, seen_with_naive, "value"),
+        )
         yield (
             name,
             Subject(
@@ -435,6 +467,11 @@ def each_kind():
     )
     week = (Trailing(7 * DAY_MS),)
     yield "7d", Subject(MemoryKind.GROWTH, week, None, growth, growth_naive, forgets=False)
+    one = st.just(b"a")
+    yield (
+        "for ever",
+        Subject(MemoryKind.NAMES, (), one, names, names_naive, "value", k=ROWS, forgets=False),
+    )
     deltas = st.sampled_from([1, 1, 1, -1])
     yield (
         "for ever",

@@ -1,0 +1,81 @@
+"""Parts: what a shard says of a term for each text of a dimension, read from its memories."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.memories.ledger import Ledger
+from pipeline.core.memories.memory import Flags, Memory
+from pipeline.core.memories.names import Names
+from pipeline.core.memories.seen_with import SeenWith
+from pipeline.core.memories.value import Value
+from pipeline.core.plan import TermKind
+from pipeline.core.summaries import FirstTexts, Parts, Summary
+from pipeline.core.texts import known_texts
+
+Keys = NDArray[np.uint64]
+
+BY_TEXT: Final = frozenset(
+    {TermKind.PANES_BY, TermKind.DISTINCT_BY, TermKind.SIZE_BY, TermKind.NAMES}
+)
+
+
+def by_text(memory: Memory, keys: Keys, start_ms: int, members: Flags | None) -> Summary:
+    """What a memory's term says for each text; `keys` are those of its table's rows.
+
+    `start_ms` is from when on entities were seen; `members` are for the size of a set only.
+    """
+    if isinstance(memory, Names):
+        return first_texts(keys, memory)
+    if isinstance(memory, Ledger):
+        return counted_by(keys, memory)
+    if isinstance(memory, SeenWith):
+        return seen_by(memory, start_ms)
+    assert isinstance(memory, Value)
+    assert members is not None
+    return members_by(members, memory)
+
+
+def counted_by(keys: Keys, ledger: Ledger) -> Parts:
+    """Events and their sum by text; `keys` are those of the ledger's rows, which are texts."""
+    counts, micros = ledger.amounts()
+    there = np.flatnonzero(counts)
+    sums = np.zeros(len(there), np.int64) if micros is None else micros[there]
+    texts = keys.view(np.int64)[there]
+    figures = zip(counts[there].tolist(), sums.tolist(), strict=True)
+    return Parts(dict(zip(((text,) for text in texts.tolist()), figures, strict=True)))
+
+
+def seen_by(seen: SeenWith, start_ms: int) -> Parts:
+    """Entities by the texts that they were seen with at or after `start_ms`."""
+    rows, texts = seen.since(start_ms)
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    sizes = np.diff(np.append(starts, len(rows)))
+    parts = _of_one(texts[starts[sizes == 1]])
+    figures = dict(parts.figures)
+    for start, size in zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+        several = tuple(texts[start : start + size].tolist())
+        figures[several] = figures.get(several, (0, 0))[0] + 1, 0
+    return Parts(figures)
+
+
+def members_by(members: Flags, value: Value) -> Parts:
+    """Members of a set by what they are."""
+    return _of_one(known_texts(value.values[: len(members)][members]))
+
+
+def _of_one(texts: NDArray[np.int64]) -> Parts:
+    distinct, counts = np.unique(texts, return_counts=True)
+    found = zip(distinct.tolist(), counts.tolist(), strict=True)
+    return Parts({(text,): (count, 0) for text, count in found})
+
+
+def first_texts(keys: Keys, names: Names) -> FirstTexts:
+    """The texts of a shard that were seen first."""
+    rows, since_ms, texts = names.first()
+    hashes = keys.view(np.int64)[rows].tolist()
+    found = zip(hashes, since_ms.tolist(), texts.tolist(), strict=True)
+    return FirstTexts({text: (since, name.decode()) for text, since, name in found})

@@ -1,0 +1,195 @@
+"""Segments: which terms say of each text what a metric's own terms say of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.expression import Kind
+from pipeline.core.formula import Dimension, OfMetric, OfTerm, leaves
+from pipeline.core.plan import TEXTS, Term, TermKind
+from pipeline.spec.findings import Broken
+from pipeline.spec.kinds import Place, Use
+from pipeline.spec.memories import Rows
+from pipeline.spec.problem import Refusal, a, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pipeline.core.formula import Formula
+    from pipeline.core.plan import Metric
+    from pipeline.spec.aggregate import Aggregate
+    from pipeline.spec.events import DraftEvent
+    from pipeline.spec.load import DataPath
+    from pipeline.spec.names import Names
+    from pipeline.spec.tables import Tables
+
+CAP: Final = 20  # segments that people can still tell apart
+SERIES_MAX: Final = 1_000  # of all segments together; what a dashboard and a scrape can bear
+
+
+def use_as_dimensions(
+    names: Names, events: Mapping[str, DraftEvent], metric: str, aggregates: Iterable[Aggregate]
+) -> None:
+    """Note that the values a metric is cut by are texts."""
+    parts = [part for one in aggregates for part in _values_of(names, one)]
+    for at, dimension in enumerate(names.definition.metrics[metric].by):
+        path = _path(names, metric, at)
+        for event, value in (found for name, *found in parts if name == dimension):
+            with names.findings.catching(path):
+                line = names.findings.document.line(names.findings.document.values[path].start)
+                events[event].kinds.ask(Place((value,), is_value=True), Use(Kind.TEXT, line))
+
+
+def _path(names: Names, metric: str, at: int) -> DataPath:
+    """Where a dimension is written, alone or as one of a list."""
+    path = ("metrics", metric, "by")
+    return (*path, at) if (*path, at) in names.findings.document.values else path
+
+
+def _values_of(names: Names, aggregate: Aggregate) -> Iterator[tuple[str, str, str]]:
+    """What an aggregate may be cut by: a name, and the event and value that it stands for."""
+    if aggregate.is_of_stream:
+        return
+    if not aggregate.is_of_set:
+        for value in names.event(aggregate.subject).values:
+            yield value, aggregate.subject, value
+        return
+    of = names.set(aggregate.subject).of
+    for name, attribute in names.definition.entities.get(of, {}).items():
+        if attribute.is_ is None and not names.findings.is_broken("entities", of, name):
+            event, _, value = attribute.from_.partition(".")
+            yield name, event, value
+
+
+@dataclass(slots=True)
+class Segments:
+    """Adds to a plan's terms what its metrics' dimensions need."""
+
+    tables: Tables
+    terms: dict[Term, int]
+
+    def of(
+        self, metric: str, value: Formula, before: Mapping[int, Metric]
+    ) -> tuple[Dimension, ...]:
+        """The dimensions of a metric; `before` has the metrics that its value may name."""
+        names = self.tables.names
+        source = names.definition.metrics[metric]
+        if source.cap is not None and not source.by:
+            advice = "Add `by: [plan]`, or remove it."
+            refusal = Refusal("cap-unused", "there are no segments to cap", advice)
+            names.findings.refuse_key(("metrics", metric, "cap"), refusal)
+        used = dict.fromkeys(_terms_in(value, before))
+        found = []
+        for at, name in enumerate(source.by):
+            with names.findings.catching(_path(names, metric, at)):
+                if name in source.by[:at]:
+                    raise Refusal("listed-twice", f"`{name}` is listed twice", "Remove one.")
+                found.append(self._dimension(name, source.cap or CAP, used))
+        return tuple(found)
+
+    def _dimension(self, name: str, cap: int, used: Iterable[int]) -> Dimension:
+        by_number = {number: term for term, number in self.terms.items()}
+        pairs: list[tuple[int, int]] = []
+        texts: dict[int, None] = {}
+        for number in used:
+            by_text, of_names = self._by_text(name, by_number[number])
+            pairs.append((number, self._number(by_text)))
+            texts[self._number(of_names)] = None
+        if not pairs:
+            message = "there is nothing to cut: the value is made of numbers only"
+            raise Refusal("bad-segments", message, "Remove `by`.")
+        return Dimension(name, cap, tuple(texts), tuple(pairs))
+
+    def _number(self, term: Term) -> int:
+        return self.terms.setdefault(term, len(self.terms))
+
+    def _by_text(self, name: str, term: Term) -> tuple[Term, Term]:
+        """A term for each text, and that of their names."""
+        if term.kind is TermKind.SIZE and term.set is not None:
+            return self._size(name, term, term.set)
+        memory = term.memory
+        if memory is None or term.kind not in (TermKind.PANES, TermKind.DISTINCT):
+            raise Refusal(
+                "bad-segments",
+                f"`{term.kind}` has no segments yet",
+                "Count, sum, mean, distinct and size have; take the other terms out, or `by`.",
+            )
+        rows, column = self.tables.memories.looked_at(memory)
+        self._check_value(name, rows)
+        texts = replace(rows, entity=TEXTS, text=name)
+        (window,) = term.windows
+        if term.kind is TermKind.PANES:
+            memory, kind = self.tables.memories.ledger(texts, column, window), TermKind.PANES_BY
+        else:
+            memory = self.tables.memories.seen_with(rows, name, window)
+            kind = TermKind.DISTINCT_BY
+        return Term(kind, 0, memory, None, term.windows), self._names(texts)
+
+    def _names(self, texts: Rows) -> Term:
+        """Whatever a term's condition: metrics of one event have the same names."""
+        memory = self.tables.memories.names(replace(texts, where=None, names=True))
+        return Term(TermKind.NAMES, 0, memory, None, ())
+
+    def _check_value(self, name: str, rows: Rows) -> None:
+        """Refuse a name that is no value of an event."""
+        names = self.tables.names
+        source = names.event(rows.event_name)
+        if name in source.values:
+            if names.findings.is_broken("events", rows.event_name, "values", name):
+                raise Broken
+            return
+        if names.findings.is_broken("events", rows.event_name, "values"):
+            raise Broken
+        entities = names.definition.entities
+        having = [entity for entity in source.ids if name in entities.get(entity, {})]
+        if having:
+            raise Refusal(
+                "bad-segments",
+                f"`{name}` of {a(having[0])} does not cut events yet, only sets",
+                f"Let the record carry it: a value `{name}` of `{rows.event_name}`; "
+                f"or measure the size of a set of `{having[0]}`.",
+            )
+        raise Refusal(
+            "unknown-value",
+            f"the event `{rows.event_name}` has no value `{name}`",
+            suggestion(name, source.values, f"values of `{rows.event_name}`"),
+        )
+
+    def _size(self, name: str, term: Term, number: int) -> tuple[Term, Term]:
+        names = self.tables.names
+        of = names.set([*names.definition.sets][number]).of
+        attribute = names.attribute(of, name)
+        if attribute.is_ is not None:
+            raise Refusal(
+                "wrong-attribute",
+                f"`{name}` of {a(of)} is {a(attribute.is_)}, and segments need a text",
+                f"Take an attribute that is a value: `{{{name}: {{from: event.value}}}}`.",
+            )
+        memory = self.tables.attribute(term.level, of, name)
+        event, value = attribute.from_.split(".")
+        texts = Rows(0, self.tables.event_index(event), event, None, TEXTS, text=value)
+        return Term(TermKind.SIZE_BY, term.level, memory, number, term.windows), self._names(texts)
+
+
+def _terms_in(value: Formula, before: Mapping[int, Metric]) -> Iterator[int]:
+    """The terms of a value, those of other metrics in it too."""
+    for leaf in leaves(value):
+        if isinstance(leaf, OfTerm):
+            yield leaf.term
+        elif isinstance(leaf, OfMetric) and leaf.metric in before:
+            yield from _terms_in(before[leaf.metric].value, before)
+
+
+def check_series(names: Names, metrics: Iterable[Metric]) -> None:
+    """Refuse more segments than anybody could look at."""
+    cut = [metric for metric in metrics if metric.by]
+    total = sum(dimension.cap + 2 for metric in cut for dimension in metric.by)
+    if total > SERIES_MAX:
+        largest = max(cut, key=lambda metric: sum(each.cap for each in metric.by))
+        refusal = Refusal(
+            "too-many-segments",
+            f"all metrics together could have {total:,} segments; {SERIES_MAX:,} are the most",
+            "Lower a `cap`, or take out a dimension; each counts its `cap` and two.",
+        )
+        names.findings.refuse_key(("metrics", largest.name, "by"), refusal)
