@@ -18,7 +18,7 @@ from pipeline.core.plan import TermKind
 from pipeline.core.publish import iso
 from pipeline.core.quantile import ERROR_MAX
 from pipeline.core.summaries import IDS_MAX
-from pipeline.core.windows import DAY_MS, Trailing, duration
+from pipeline.core.windows import DAY_MS, Trailing, duration, maturity
 from pipeline.spec.canonical import expression_text, number_text
 from pipeline.spec.paths import path_text
 from pipeline.spec.problem import listed, suggestion
@@ -75,6 +75,7 @@ def explanation(result: Result, metric: str) -> dict[str, Any]:
             for cut in one.by
         ],
         "needs": [plan.metrics[other].name for other in found.metrics if other != at],
+        "maturity": maturity(windows),
         "windows": [_window(window) for window in dict.fromkeys(windows)],
         "terms": [_term(plan, plan.terms[index]) for index in found.terms],
         "level": max((plan.terms[index].level for index in found.terms), default=0),

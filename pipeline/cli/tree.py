@@ -12,9 +12,11 @@ from rich.text import Text
 
 from pipeline.cli.validate import show, valid_results_at
 from pipeline.core.plan import EdgeKind, Role
+from pipeline.core.windows import maturity
+from pipeline.spec.trace import trace
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Metric, Plan
+    from pipeline.core.plan import Plan
 
 _BRANCH: Final = {EdgeKind.FORMULA: "──", EdgeKind.HYPOTHESIS: "┄┄", None: "◇─"}
 _LINE: Final = {EdgeKind.FORMULA: "---", EdgeKind.HYPOTHESIS: "-.-"}
@@ -52,7 +54,7 @@ def as_text(plan: Plan) -> Text:
     if beside:
         text.append("\n\nBeside the tree:")
         for at in beside:
-            text.append("\n  ").append_text(_named(plan.metrics[at]))
+            text.append("\n  ").append_text(_named(plan, at))
     return text.append(f"\n\n{_LEGEND}", "dim")
 
 
@@ -88,7 +90,7 @@ class _Drawing:
 
     def node(self, at: int, before: str, below: str) -> None:
         """Draw a metric and what hangs below it; one that was drawn before is only named."""
-        line = Text(before).append_text(_named(self.plan.metrics[at]))
+        line = Text(before).append_text(_named(self.plan, at))
         children = self._children(at)
         if at in self.drawn:
             self.lines.append(line.append("  (see above)" if children else "", "dim"))
@@ -113,7 +115,12 @@ class _Drawing:
         return [*edges, *((number, None) for number in guards)]
 
 
-def _named(metric: Metric) -> Text:
-    what = ", ".join(str(part) for part in (metric.role, metric.facet, metric.unit) if part)
+def _named(plan: Plan, at: int) -> Text:
+    metric = plan.metrics[at]
+    is_final = maturity(
+        window for term in trace(plan, at).terms for window in plan.terms[term].windows
+    )
+    parts = (metric.role, metric.facet, metric.unit, is_final)
+    what = ", ".join(str(part) for part in parts if part)
     text = Text(metric.name, "bold cyan" if metric.role is Role.NORTH_STAR else "cyan")
     return text.append(f"  {metric.label}").append(f"  {what}", "dim")

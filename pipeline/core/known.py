@@ -22,6 +22,7 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.formula import OfMetric, OfTerm, leaves
 from pipeline.core.plan import (
     AtLeast,
+    Cohort,
     Compared,
     Condition,
     Memory,
@@ -203,6 +204,8 @@ def comparisons(condition: Condition) -> Iterator[Compared]:
     """The comparisons that a condition is made of."""
     if isinstance(condition, Compared):
         yield condition
+        if isinstance(condition, AtLeast) and condition.as_of is not None:
+            yield from comparisons(condition.as_of)
     elif isinstance(condition, NotHeld):
         yield from comparisons(condition.condition)
     else:
@@ -222,12 +225,17 @@ class _Since:
         return tuple(map(self._term_ms, self._plan.terms))
 
     def _term_ms(self, term: Term) -> int:
+        if term.kind is TermKind.COHORT and term.set is not None:
+            return max(self._cohort_ms(self._plan.sets[term.set].cohort))
+        if term.period_ms is not None and term.memory is not None:
+            return self._memory_ms(term.memory, 0, None)
+        of_set = ALWAYS if term.set is None else self._set_ms(term.set)
         if term.memory is None:
-            return self._set_ms(term.set)
-        window = term.windows[0] if term.set is None and term.windows else None
-        of_memory = self._memory_ms(term.memory, 0, window)
-        is_size = term.kind is TermKind.SIZE_BY
-        return max(of_memory, self._set_ms(term.set)) if is_size else of_memory
+            return of_set
+        asked = () if term.as_of is None else comparisons(term.as_of)
+        known = [self._memory_ms(each.memory, 0, None) for each in asked]
+        window = term.windows[0] if term.windows and term.kind is not TermKind.SIZE_BY else None
+        return max([*known, of_set, self._memory_ms(term.memory, 0, window)])
 
     def _memory_ms(self, number: int, k: int, window: Window | None) -> int:
         """As far as a window and a number of others ask for it."""
@@ -245,22 +253,34 @@ class _Since:
 
     def _tally_ms(self, tally: int) -> int:
         """A tally is counted anew from the members of the set below, as soon as it is there."""
-        return max(
+        rolled_up = [
             max(self._set_ms(number), self._memory_ms(roll_up.attribute, 0, None))
             for number, each in enumerate(self._plan.sets)
             for roll_up in each.roll_ups
             if roll_up.tally == tally
-        )
+        ]
+        reached = [
+            max(self._set_ms(each.set), self._memory_ms(each.pairs, 0, each.window))
+            for each in self._plan.reaches
+            if each.tally == tally
+        ]
+        return max(rolled_up + reached)
 
     def _grown_ms(self, growth: int) -> int:
         """Who was a member is known as far back as who is."""
         sets = enumerate(self._plan.sets)
         return max(self._set_ms(number) for number, each in sets if growth in each.growth)
 
-    def _since_of_set(self, number: int | None) -> int:
-        assert number is not None
-        found = [self._compared_ms(each) for each in comparisons(self._plan.sets[number].when)]
-        return max(found)
+    def _since_of_set(self, number: int) -> int:
+        each = self._plan.sets[number]
+        compared = [self._compared_ms(one) for one in comparisons(each.when)]
+        return max([*compared, *self._cohort_ms(each.cohort)])
+
+    def _cohort_ms(self, cohort: Cohort | None) -> list[int]:
+        if cohort is None:
+            return []
+        runs = [self._memory_ms(run, 0, cohort.window) for run in cohort.runs]
+        return [self._memory_ms(cohort.anchor, 0, None), *runs]
 
     def _compared_ms(self, compared: Compared) -> int:
         if not isinstance(compared, AtLeast):

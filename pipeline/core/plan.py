@@ -24,7 +24,7 @@ from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.formula import Dimension, Formula
 from pipeline.core.streams import OfItems, Stream
 from pipeline.core.targets import Target
-from pipeline.core.windows import Window
+from pipeline.core.windows import Anchored, Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
 ENTITY_ITSELF: Final = -1  # in place of an attribute: the entity itself is left out
@@ -122,10 +122,22 @@ class MemoryKind(StrEnum):
     EXTREMES = "extremes"
     SKETCH = "sketch"
     REGISTERS = "registers"
+    DIARY = "diary"
+    ENCOUNTERS = "encounters"
+    PAIRS = "pairs"
+    HISTORY = "history"
 
 
 # Their column is an other's id; that of any other kind is a value.
-KINDS_OF_IDS: Final = frozenset({MemoryKind.TOP_K, MemoryKind.ATTRIBUTE, MemoryKind.REGISTERS})
+KINDS_OF_IDS: Final = frozenset(
+    {
+        MemoryKind.TOP_K,
+        MemoryKind.ATTRIBUTE,
+        MemoryKind.REGISTERS,
+        MemoryKind.ENCOUNTERS,
+        MemoryKind.PAIRS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +154,17 @@ class Memory:
     | value | yes | value: what the attribute says | None | — |
     | seen_with | yes | value: a text | the window it looks at | — |
     | names | yes (of texts) | value: the text | None | — |
-    | tally | None: fed by a roll-up | — | None | — |
+    | tally | None: fed by a roll-up or a reach | — | None | — |
     | active_units | yes | — | the calendar whose units it keeps | — |
     | first_seen | yes | — | None | — |
     | growth | None: fed by a set | — | the period, trailing | — |
     | stream | None: those of its parts | — | None | — |
     | extremes, sketch | yes (no entity) | value | the window it looks at | — |
     | registers | yes (no entity) | other | the window it looks at | — |
+    | history | yes | value | the window of the rows that it is asked about, or None for all | — |
+    | diary | yes | value, or None to count only | the window it keeps rows for | — |
+    | pairs | yes | other | the window it keeps pairs for | — |
+    | encounters | yes | other | the window it keeps rows for | — |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -204,7 +220,8 @@ class AtLeast:
     `window` is None for attributes and tallies. `leave_out` is for different others: the memory
     index of an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks,
     whose window has all units that the threshold may need; `since_first` stands in for the
-    threshold. `items` is for streams.
+    threshold. `items` is for streams, `as_of` for diaries and encounters: what holds of their rows
+    by what was known at their time, a condition on histories.
     """
 
     memory: int
@@ -214,6 +231,7 @@ class AtLeast:
     grace: int | None = None
     since_first: SinceFirst | None = None
     items: OfItems | None = None
+    as_of: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +297,32 @@ class RollUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Others of a set's members, counted once each however many members have met them.
+
+    `pairs` stands in the set's own table; `tally` belongs to the level above and has the others.
+    """
+
+    set: int
+    pairs: int
+    window: Window
+    tally: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Who takes part in a set, and in which span of its own each is looked at.
+
+    `anchor` is the memory of when each span begins. `runs` are the memories of the rows that make
+    a first session, none for a span of a fixed size.
+    """
+
+    window: Anchored
+    anchor: int
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EntitySet:
     """Which entities qualify at a tick. An entity that did nothing never does."""
 
@@ -290,6 +334,7 @@ class EntitySet:
     windows: tuple[Window, ...]  # its own and those of the sets it counts, for coverage
     growth: tuple[int, ...] = ()  # memories that take in who its members are
     identity: str = ""  # of its condition, and of all that this looks at
+    cohort: Cohort | None = None  # None where every entity takes part
 
 
 # ── compose: terms and metrics ───────────────────────────────────────────────────────────────────
@@ -316,14 +361,18 @@ class TermKind(StrEnum):
     DISTINCT_BY = "distinct_by"
     SIZE_BY = "size_by"
     NAMES = "names"  # the texts that were seen first
+    COHORT = "cohort"  # n entities that take part in a set
+    REACH = "reach"  # n others that members of a set have met
+    SUM_DISTINCT = "sum_distinct"  # n pairs of a member and an other that it has met
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A number that every shard of a level can give its part of.
 
-    `set` for size, `memory` for all others; both for size by a text and for growth: all kinds that
-    have a `period_ms`. `items` is for streams.
+    `set` for size and cohort, `memory` for all others, both for size by a text, growth (all kinds
+    that have a `period_ms`), reach (the tally) and sum_distinct (the pairs). `items` is for
+    streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary.
     """
 
     kind: TermKind
@@ -333,6 +382,7 @@ class Term:
     windows: tuple[Window, ...]  # one, or those of the set
     period_ms: int | None = None  # the windows are looked at one period ago, too
     items: OfItems | None = None
+    as_of: Condition | None = None
 
 
 class Role(StrEnum):
@@ -442,3 +492,4 @@ class Plan:
     terms: tuple[Term, ...]
     metrics: tuple[Metric, ...]
     levels: int
+    reaches: tuple[Reach, ...] = ()

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import items, memories, plan as plans
+from pipeline.core.as_of import held_as_of, of_value
 from pipeline.core.changes import Changes, TickChanges, all_of
+from pipeline.core.cohorts import Cohorts, OwnSpans
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.fed import columns_of, times_of
 from pipeline.core.key_index import KeyIndex
@@ -24,11 +26,13 @@ from pipeline.core.known import Known
 from pipeline.core.match import Rows
 from pipeline.core.memories.active_units import ActiveUnits
 from pipeline.core.memories.attribute import Attribute
+from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import ABSENT_ID, Flags, Memory, Telling, resized
+from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
@@ -38,12 +42,12 @@ from pipeline.core.partial import Partial
 from pipeline.core.parts import BY_TEXT, by_text
 from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import ENTITY_ITSELF, Plan, TermKind
+from pipeline.core.reach import HandedUp
 from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.summaries import Figures, Summary
 from pipeline.core.table import Table
-from pipeline.core.texts import text_hashes
-from pipeline.core.windows import Calendar, Units, Window
+from pipeline.core.windows import Anchored, Calendar, Units, Window
 
 _NO_ROWS: Final = np.empty(0, np.int64)
 
@@ -75,6 +79,8 @@ class Shard:
             table = self.tables.setdefault(each.entity, Table())
             for roll_up in range(len(each.roll_ups)):
                 table.counted[number, roll_up] = np.empty(0, np.uint64)
+        self._handed_up = HandedUp(plan, level)
+        self._cohorts = Cohorts([each for _, each in self._sets], self._memory)
 
     def _add(self, number: int, memory: plans.Memory) -> None:
         made = memories.make(memory)
@@ -152,12 +158,21 @@ class Shard:
         self._apply_changes(tick_ms)
         for memory in self._every_memory():
             memory.expire(tick_ms)
-        members = {number: self._members(each, tick_ms) for number, each in self._sets}
+        spans = {
+            n: self._cohorts.spans(each.cohort, tick_ms) for n, each in self._sets if each.cohort
+        }
+        members = {
+            number: self._members(each, tick_ms, spans.get(number)) for number, each in self._sets
+        }
         changes: dict[int, Changes] = {}
         for number, each in self._sets:
             changes |= self._roll_up(number, each, members[number])
             self._note_growth(each, members[number], tick_ms)
-        partial = self._partial(tick_ms, members)
+        for reach in self._handed_up.reaches:
+            others = self._pairs(reach.pairs, tick_ms).others(members[reach.set])
+            changes |= self._handed_up.changes(reach.tally, others)
+        partial = self._partial(tick_ms, members, spans)
+        self._cohorts.forget(tick_ms)
         for table in self.tables.values():
             table.clear(tick_ms)
         return partial, changes
@@ -167,21 +182,32 @@ class Shard:
         for table in self.tables.values():
             yield from table.memories.values()
 
-    def _partial(self, tick_ms: int, members: Mapping[int, Flags]) -> Partial:
+    def _partial(
+        self, tick_ms: int, members: Mapping[int, Flags], spans: Mapping[int, OwnSpans]
+    ) -> Partial:
         counts, micros = [0] * len(self._plan.terms), [0] * len(self._plan.terms)
         summaries: dict[int, Summary] = {}
         for number, term in enumerate(self._plan.terms):
             if term.level == self._level:
-                count, total, summary = self._term(term, tick_ms, members)
+                count, total, summary = self._term(term, tick_ms, members, spans)
                 counts[number], micros[number] = count, total
                 if summary is not None:
                     summaries[number] = summary
         return Partial(tuple(counts), tuple(micros), self._earliest_ms, summaries)
 
-    def _term(self, term: plans.Term, tick_ms: int, members: Mapping[int, Flags]) -> Figures:
+    def _term(  # noqa: PLR0911 - one for each kind of term
+        self,
+        term: plans.Term,
+        tick_ms: int,
+        members: Mapping[int, Flags],
+        spans: Mapping[int, OwnSpans],
+    ) -> Figures:
         if term.kind is TermKind.SIZE:
             assert term.set is not None
             return int(np.count_nonzero(members[term.set])), 0, None
+        if term.kind is TermKind.COHORT:
+            assert term.set is not None
+            return int(np.count_nonzero(spans[term.set].taking_part)), 0, None
         if term.kind in BY_TEXT:
             return 0, 0, self._by_text(term, tick_ms, members)
         assert term.memory is not None
@@ -189,6 +215,13 @@ class Shard:
         if isinstance(memory, Growth):
             assert term.set is not None
             return _grown(term.kind, memory, members[term.set]), 0, None
+        if isinstance(memory, Diary):
+            return self._of_rows(term, memory, tick_ms)
+        if isinstance(memory, Pairs):
+            assert term.set is not None
+            return memory.count(members[term.set]), 0, None
+        if isinstance(memory, Tally):
+            return int(np.count_nonzero(memory.at_least(1))), 0, None
         if isinstance(memory, OfStream):
             return self._of_items(term, memory, tick_ms)
         assert isinstance(memory, Telling)
@@ -223,26 +256,36 @@ class Shard:
         memory = self._memory(number)
         return memory.at(tick_ms) if isinstance(memory, Periods) else memory
 
-    def _members(self, each: plans.EntitySet, tick_ms: int) -> Flags:
+    def _pairs(self, number: int, tick_ms: int) -> Pairs:
+        memory = self._at(number, tick_ms)
+        assert isinstance(memory, Pairs)
+        return memory
+
+    def _members(self, each: plans.EntitySet, tick_ms: int, spans: OwnSpans | None) -> Flags:
         if not len(self.tables[each.entity].index):
             return np.empty(0, np.bool_)
-        return self._holds(each.when, tick_ms)
+        held = self._holds(each.when, tick_ms, spans)
+        return held if spans is None else held & spans.taking_part
 
-    def _holds(self, condition: plans.Condition, tick_ms: int) -> Flags:
+    def _holds(
+        self, condition: plans.Condition, tick_ms: int, spans: OwnSpans | None = None
+    ) -> Flags:
         if isinstance(condition, plans.NotHeld):
-            return ~self._holds(condition.condition, tick_ms)
+            return ~self._holds(condition.condition, tick_ms, spans)
         if isinstance(condition, plans.AtLeast):
-            return self._at_least(condition, tick_ms)
+            return self._at_least(condition, tick_ms, spans)
         if isinstance(condition, plans.OfValue):
             return self._of_value(condition)
-        parts = [self._holds(part, tick_ms) for part in condition.conditions]
+        parts = [self._holds(part, tick_ms, spans) for part in condition.conditions]
         join = np.logical_and if isinstance(condition, plans.AllHeld) else np.logical_or
         return np.asarray(join.reduce(parts))
 
     def _at_least(  # noqa: PLR0911 - one for each kind of memory
-        self, condition: plans.AtLeast, tick_ms: int
+        self, condition: plans.AtLeast, tick_ms: int, spans: OwnSpans | None
     ) -> Flags:
         memory, threshold = self._at(condition.memory, tick_ms), condition.threshold
+        if isinstance(memory, Diary):
+            return self._in_rows(condition, memory, tick_ms, spans) >= threshold
         if isinstance(memory, ActiveUnits):
             return _habit(memory, condition)
         if isinstance(memory, Ledger) and condition.since_first is not None:
@@ -261,15 +304,40 @@ class Shard:
         assert isinstance(memory, LastSeen)
         return memory.at_least(start_ms, threshold)
 
+    def _in_rows(
+        self, condition: plans.AtLeast, diary: Diary, tick_ms: int, spans: OwnSpans | None
+    ) -> NDArray[np.int64]:
+        """What the rows in each entity's span come to, its own or that of all."""
+        if not isinstance(condition.window, Anchored):
+            assert condition.window is not None
+            spans = OwnSpans.shared(condition.window, tick_ms, diary.rows)
+        assert spans is not None
+        described, chosen = (
+            self._plan.memories[condition.memory],
+            self._chosen(condition.as_of, diary),
+        )
+        return spans.of(described, diary, self._left_out(condition), chosen)
+
     def _of_value(self, condition: plans.OfValue) -> Flags:
-        memory, negated = self._memory(condition.memory), condition.negated
-        assert isinstance(memory, Value)
-        if isinstance(condition, plans.ValueAtLeast):
-            return memory.at_least(condition.threshold, negated=negated)
-        texts = [option for option in condition.options if isinstance(option, str)]
-        numbers = [option for option in condition.options if isinstance(option, int)]
-        options = np.concatenate([text_hashes(texts, self._salt), np.array(numbers, np.int64)])
-        return memory.one_of(options, negated=negated)
+        value = self._memory(condition.memory)
+        assert isinstance(value, Value)
+        return of_value(condition, value, self._salt)
+
+    def _chosen(self, as_of: plans.Condition | None, diary: Diary) -> Flags | None:
+        """Which entries of a diary count, by what was known at their time."""
+        if as_of is None:
+            return None
+        return held_as_of(as_of, diary.entries, self._memory, self._salt)
+
+    def _of_rows(self, term: plans.Term, diary: Diary, tick_ms: int) -> Figures:
+        """What a term comes to that depends on what was known at the time of each row."""
+        chosen = self._chosen(term.as_of, diary)
+        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
+        counts = diary.counts(spans.starts, spans.ends, chosen)
+        if term.kind is plans.TermKind.DISTINCT:
+            return int(np.count_nonzero(counts)), 0, None
+        micros = diary.sums(spans.starts, spans.ends, chosen) if diary.has_values else counts[:0]
+        return int(counts.sum()), sum(micros.tolist()), None
 
     def _since_first(self, asked: plans.SinceFirst, tick_ms: int) -> NDArray[np.int64]:
         """The threshold of each row."""
@@ -330,7 +398,7 @@ class Shard:
         `sent` are changes that were handed up, by tick and tally. Nothing is named by its place in
         the plan.
         """
-        arrays = {**dict(self._arrays()), **dict(self._changes_to_arrays("sent", sent))}
+        arrays = {**dict(self._arrays()), **dict(self._names.changes_to_arrays("sent", sent))}
         return pack(arrays, {**facts, "earliest_ms": self._earliest_ms})
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -342,22 +410,14 @@ class Shard:
         for number, memory in self._numbered_memories():
             for name, array in memory.dump().items():
                 yield f"{self._names.memory(number)}/{name}", array
+        yield from self._handed_up.to_arrays(self._names)
         for feed, rows in self._pending.all():
             yield from self._names.rows_to_arrays(feed, rows)
         waiting = {
             tick: {tally: all_of(changes) for tally, changes in by_tally.items()}
             for tick, by_tally in self._changes.items()
         }
-        yield from self._changes_to_arrays("changes", waiting)
-
-    def _changes_to_arrays(
-        self, prefix: str, by_tick: Mapping[int, TickChanges]
-    ) -> Iterator[tuple[str, NDArray[Any]]]:
-        for tick, by_tally in by_tick.items():
-            for tally, changes in by_tally.items():
-                key = f"{prefix}/{tick}/{self._names.stored_as(tally)}"
-                yield f"{key}/keys", changes.keys
-                yield f"{key}/deltas", changes.deltas
+        yield from self._names.changes_to_arrays("changes", waiting)
 
     def _numbered_memories(self) -> Iterator[tuple[int, Memory]]:
         yield from self._loose.items()
@@ -385,33 +445,20 @@ class Shard:
                 memory.resize(rows)
         for number, memory in self._loose.items():
             self._load_memory(number, memory, arrays)
+        self._handed_up.load(self._names, arrays)
         for number in range(len(self._plan.feeds)):
             queued = self._names.rows_from_arrays(number, arrays)
             if queued is not None:
                 self._pending.put(number, queued)
-        for tick, by_tally in self._changes_from_arrays("changes", arrays).items():
+        for tick, by_tally in self._names.changes_from_arrays("changes", arrays).items():
             self.queue_changes(tick, by_tally)
-        return facts, self._changes_from_arrays("sent", arrays)
+        return facts, self._names.changes_from_arrays("sent", arrays)
 
     def _load_memory(self, number: int, memory: Memory, arrays: Arrays) -> None:
         saved = below(arrays, f"{self._names.memory(number)}/")
         if saved:
             # Several memories may be found under one identity.
             memory.load({name: array.copy() for name, array in saved.items()})
-
-    def _changes_from_arrays(self, prefix: str, arrays: Arrays) -> dict[int, TickChanges]:
-        by_tick: dict[int, TickChanges] = defaultdict(dict)
-        tallies = [
-            (number, self._names.stored_as(number))
-            for number, memory in enumerate(self._plan.memories)
-            if memory.kind is plans.MemoryKind.TALLY
-        ]
-        for name, keys in below(arrays, f"{prefix}/").items():
-            tick, stored_as, what = name.split("/")
-            for tally in (number for number, of in tallies if what == "keys" and of == stored_as):
-                deltas = arrays[f"{prefix}/{tick}/{stored_as}/deltas"]
-                by_tick[int(tick)][tally] = Changes(keys, deltas)
-        return by_tick
 
 
 def _grown(kind: TermKind, growth: Growth, members: Flags) -> int:

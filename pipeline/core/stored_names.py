@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.changes import Changes, TickChanges
 from pipeline.core.known import Known
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
-from pipeline.core.plan import Plan
+from pipeline.core.plan import MemoryKind, Plan
 from pipeline.core.snapshot import Arrays
 
 
@@ -34,6 +36,10 @@ class StoredNames:
     def counted(self, number: int, place: int) -> str:
         """The name of whom a set's members were last counted for: that of the tally they are in."""
         return f"counted/{self.stored_as(self.plan.sets[number].roll_ups[place].tally)}"
+
+    def handed_up(self, tally: int) -> str:
+        """The name of the others that were last handed up to a tally."""
+        return f"handed_up/{self.stored_as(tally)}"
 
     def _queue(self, feed: int) -> str:
         return f"queue/{self.known.stored_as(self.plan.feeds[feed].identity)}"
@@ -61,6 +67,31 @@ class StoredNames:
             for place, name in enumerate(self._columns(feed))
         ]
         return Rows(saved["keys"], times_ms, saved["visible_ms"], tuple(columns))
+
+    def changes_to_arrays(
+        self, prefix: str, by_tick: Mapping[int, TickChanges]
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Changes by tick, each array with its name."""
+        for tick, by_tally in by_tick.items():
+            for tally, changes in by_tally.items():
+                key = f"{prefix}/{tick}/{self.stored_as(tally)}"
+                yield f"{key}/keys", changes.keys
+                yield f"{key}/deltas", changes.deltas
+
+    def changes_from_arrays(self, prefix: str, arrays: Arrays) -> dict[int, TickChanges]:
+        """Those changes again, for the tallies that the plan has."""
+        by_tick: dict[int, TickChanges] = defaultdict(dict)
+        tallies = [
+            (number, self.stored_as(number))
+            for number, memory in enumerate(self.plan.memories)
+            if memory.kind is MemoryKind.TALLY
+        ]
+        for name, keys in below(arrays, f"{prefix}/").items():
+            tick, stored_as, what = name.split("/")
+            for tally in (number for number, of in tallies if what == "keys" and of == stored_as):
+                deltas = arrays[f"{prefix}/{tick}/{stored_as}/deltas"]
+                by_tick[int(tick)][tally] = Changes(keys, deltas)
+        return by_tick
 
 
 def below(arrays: Arrays, prefix: str) -> Arrays:

@@ -7,6 +7,7 @@ window always see the same events; calendar spans start where the product's zone
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -140,9 +141,55 @@ def units_within(calendar: Calendar, reach_ms: int) -> int:
     return (reach_ms // DAY_MS - 1) // LONGEST_DAYS[calendar.unit]
 
 
-Window = Trailing | Calendar | Units
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A span of each entity's own, from its earliest row of an event on.
+
+    It is `size_ms` long, or where `is_session` as long as rows follow each other within `size_ms`.
+    An entity takes part while its span begins in `cohort`, or where `is_matured` while it ends
+    there: then nothing but late rows can change it any more.
+    """
+
+    after: str  # the event, for people
+    size_ms: int
+    is_session: bool
+    cohort: Trailing | Calendar
+    is_matured: bool
+
+    @property
+    def reach_ms(self) -> int:
+        """How far back the spans can begin, but for sessions that go on for longer."""
+        return self.cohort.reach_ms + self.size_ms
+
+    def span(self, tick_ms: int) -> tuple[int, int]:
+        """The interval `[start, end)` that the spans of all who take part lie in."""
+        return self.cohort.span(tick_ms)[0] - self.size_ms, tick_ms
+
+    @property
+    def maturity(self) -> str:
+        """Whether time alone can still change what is counted in it."""
+        return "final" if self.is_matured else "provisional"
+
+    def __str__(self) -> str:
+        size = duration(self.size_ms)
+        first = f"first session (gap {size})" if self.is_session else f"first {size}"
+        cohort = "matured" if self.is_matured else "started"
+        return f"{first} after {self.after}, {cohort} {self.cohort}"
+
+
+Window = Trailing | Calendar | Units | Anchored
 
 LONGEST_DAYS: Final = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.QUARTER: 92}
+
+
+def maturity(windows: Iterable[Window]) -> str | None:
+    """Whether time alone can still change what is counted in windows of entities' own.
+
+    None where there are no such windows, `provisional` where one of them is.
+    """
+    found = {window.maturity for window in windows if isinstance(window, Anchored)}
+    return max(found, default=None)  # provisional comes after final
+
 
 # Longest period plus a day for the clock changes; a window on the last one reaches over two.
 _REACH_DAYS: Final = {

@@ -53,6 +53,9 @@ def _made_of(plan: Plan, number: int) -> list[Event | EntitySet]:
     sets: dict[int, None] = {}
     for term in sorted(terms_of(plan, number)):
         memory, of_set = plan.terms[term].memory, plan.terms[term].set
+        as_of = plan.terms[term].as_of
+        for compared in () if as_of is None else comparisons(as_of):
+            _look_at_memory(plan, compared.memory, events, sets)
         if of_set is not None:
             _look_at_set(plan, of_set, events, sets)
         elif memory is not None:
@@ -68,6 +71,9 @@ def _look_at_set(plan: Plan, number: int, events: dict[int, None], sets: dict[in
         leave_out = compared.leave_out if isinstance(compared, AtLeast) else None
         if leave_out is not None and leave_out >= 0:
             _look_at_memory(plan, leave_out, events, sets)
+    cohort = plan.sets[number].cohort
+    for memory in () if cohort is None else (cohort.anchor, *cohort.runs):
+        _look_at_memory(plan, memory, events, sets)
 
 
 def _look_at_memory(
@@ -81,8 +87,11 @@ def _look_at_memory(
 
 
 def _counted_in(plan: Plan, tally: int) -> Iterator[tuple[int, int]]:
-    """The set that a tally counts, and by which attribute; none for other memories."""
+    """The set that a tally counts, and by which memory; none for other memories."""
     for number, each in enumerate(plan.sets):
         for roll_up in each.roll_ups:
             if roll_up.tally == tally:
                 yield number, roll_up.attribute
+    for reach in plan.reaches:
+        if reach.tally == tally:
+            yield reach.set, reach.pairs

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pipeline.spec import growth, habits, measures
+from pipeline.spec.as_of import Split, split
 from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.parts import part_of_event, part_of_set, part_of_stream
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 IN_SETS: Final = ("count", "sum", "distinct", *habits.FORMS)
 IN_METRICS: Final = (
-    *("count", "sum", "mean", "distinct", "size"),
+    *("count", "sum", "mean", "distinct", "sum_distinct", "size", "cohort"),
     *measures.FORMS,
     *growth.FORMS,
 )
-OF_SETS: Final = ("size", *growth.FORMS)
+OF_SETS: Final = ("size", "cohort", *growth.FORMS)
 REACHED: Final = "reached"  # of streams, in metrics
-_OPTIONS: Final = ("where", "window", "other_than")
+_OPTIONS: Final = ("where", "window", "other_than", "within")
 _OPTIONS_OF: Final = {
     **habits.OPTIONS,
     **measures.OPTIONS,
@@ -38,7 +39,9 @@ _FORMS: Final = {
     "sum": "sum(event.value)",
     "mean": "mean(event.value)",
     "distinct": "distinct(event.entity)",
+    "sum_distinct": "sum_distinct(event.entity, within=set)",
     "size": "size(set)",
+    "cohort": "cohort(set)",
     **habits.FORMS,
     **measures.FORMS,
     **growth.FORMS,
@@ -76,6 +79,9 @@ class Aggregate:
     steps: int | None = None
     share: float | None = None
     by: str | None = None
+    within: str | None = None  # the set whose members a distinct is about
+    known_of: str | None = None  # the entity that `states` are about
+    states: tuple[ast.expr, ...] = ()  # what of `where` is about it, as of the event's time
 
 
 def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
@@ -105,6 +111,10 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         _refuse_options(home, options, function, subject)
         return Aggregate(node, function, subject, is_of_set=True, part=part, period_ms=period_ms)
     where = options["where"].value if "where" in options else None
+    parted = split(home, function, where) if section == "events" else Split(where)
+    where = parted.where
+    if parted.entity is not None:
+        _check_known(home, node, subject, part, parted)
     if function in habits.FORMS:
         habit = habits.read_habit(home.code, home.names, node, function, options)
         return Aggregate(node, function, subject, is_of_set=False, where=where, habit=habit)
@@ -117,6 +127,9 @@ def read_aggregate(home: Home, node: ast.Call) -> Aggregate:
         where=where,
         window=_window(home, node, options.get("window")),
         other_than=_other_than(home, function, part, options.get("other_than")),
+        within=_within(home, node, function, subject, options.get("within")),
+        known_of=parted.entity,
+        states=parted.states,
         is_of_stream=section == "streams",
         steps=_steps(home, node) if function == REACHED else None,
         share=measures.asked_share(home, node, function),
@@ -131,6 +144,22 @@ def _period_ms(home: Home, node: ast.Call, option: ast.keyword | None) -> int | 
         message = "the period stands here a second time"
         raise home.code.refusal(given[1], "bad-aggregate", message, "Keep one.")
     return growth.period_ms_of(home.code, given[0]) if given else None
+
+
+def _check_known(home: Home, node: ast.Call, event: str, part: str | None, parted: Split) -> None:
+    """Refuse what cannot be told by what an entity was."""
+    with home.code.pointing_at(node):
+        home.names.check_carries(event, parted.entity or "")
+        if any(keyword.arg == "within" for keyword in node.keywords):
+            message = f"`within` does not go with what {a(parted.entity or '')} was"
+            raise Refusal("bad-aggregate", message, "Leave out one of the two.")
+        is_distinct = isinstance(node.func, ast.Name) and node.func.id == "distinct"
+        if home.entity is None and is_distinct and part != parted.entity:
+            raise Refusal(
+                "bad-aggregate",
+                f"with what {a(parted.entity or '')} was, a metric tells no other ids apart",
+                f"Write `distinct({event}.{parted.entity})`, or count.",
+            )
 
 
 def _also(home: Home, function: str) -> tuple[str, ...]:
@@ -267,4 +296,29 @@ def _other_than(
                 f"`{name}` of {a(home.entity)} is {what_is(attribute)}, not {a(part or '')}",
                 f"Take an attribute that is {a(part or '')}, or `other_than={home.entity}`.",
             )
+    return name
+
+
+def _within(
+    home: Home, node: ast.Call, function: str, event: str, option: ast.keyword | None
+) -> str | None:
+    """The set that a distinct of a metric is about; the event carries its entity too."""
+    if option is None:
+        if function == "sum_distinct":
+            message = "`sum_distinct` does not say over whose members it adds up"
+            advice = f"Write `{_FORMS[function]}`, or `distinct` for how many there are in all."
+            raise home.code.refusal(node, "bad-aggregate", message, advice)
+        return None
+    if home.entity is not None or function not in ("distinct", "sum_distinct"):
+        raise home.code.refusal(
+            option,
+            "bad-aggregate",
+            "`within` is for `distinct` and `sum_distinct` in a metric only",
+            "Remove it.",
+        )
+    name = option.value.id if isinstance(option.value, ast.Name) else ""
+    with home.code.pointing_at(option.value):
+        if home.names.section_of(name) != "sets":
+            raise home.names.unknown(name or home.code.written(option.value), "sets")
+        home.names.check_carries(event, home.names.set(name).of)
     return name

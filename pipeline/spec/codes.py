@@ -73,6 +73,7 @@ _ERRORS: Final = [
     "unknown-column",
     "wrong-entity",
     "bad-time-value",
+    "bad-cohort",
     "bad-comparison",
     "bad-threshold",
     "bad-habit",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.core import plan
 from pipeline.spec.allowances import check_allowances
+from pipeline.spec.as_of import states_of
 from pipeline.spec.attributes import check_attributes, teachers
 from pipeline.spec.envelopes import check_envelope, envelope_of
 from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
@@ -88,7 +89,8 @@ def _compiled(
         sets.with_growth(compiled_sets),
         tuple(metrics.terms),
         compiled_metrics,
-        max((one.level + 1 for one in compiled_sets), default=1),
+        1 + max([0, *(one.level for one in compiled_sets), *(one.level for one in metrics.terms)]),
+        tuple(metrics.reaches),
     )
 
 
@@ -130,6 +132,8 @@ def _infer_from_aggregates(
             elif not aggregate.is_of_set:
                 event = tables.events[aggregate.subject]
                 use_in_aggregate(names, event, within, aggregate)
+                for state in (each for part in aggregate.states for each in states_of(part)):
+                    use_in_state(names, tables.events, aggregate.known_of or "", within, state)
     for name in metrics:
         use_as_dimensions(names, tables.events, name, aggregates_of(metrics, name))
     for name, condition in sets.items():

@@ -210,6 +210,8 @@ Percentage = Annotated[
 ]
 Baseline = Annotated[str, checked(spans.baseline_of)]
 WindowText = Annotated[str, checked(lambda text: spans.window_of(text, _ANYWHERE))]
+SetWindowText = Annotated[str, checked(lambda text: spans.set_window_of(text, _ANYWHERE))]
+GapText = Annotated[str, checked(spans.gap_ms_of)]
 ExpressionText = Annotated[
     str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)
 ]

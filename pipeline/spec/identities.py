@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from xxhash import xxh3_64_hexdigest
 
 from pipeline.core import expression as tree, formula as formulas, plan as plans
-from pipeline.core.plan import ENTITY_ITSELF, KINDS_OF_IDS, MemoryKind
+from pipeline.core.plan import ENTITY_ITSELF, KINDS_OF_IDS, MemoryKind, TermKind
 from pipeline.core.streams import StreamKind
-from pipeline.core.windows import Trailing, Unit, Units
+from pipeline.core.windows import Anchored, Trailing, Unit, Units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.core.envelope import Envelope
     from pipeline.core.expression import Expression
     from pipeline.core.formula import Formula
-    from pipeline.core.plan import Condition, Event, IdSource, Memory, Plan
+    from pipeline.core.plan import Cohort, Condition, Event, IdSource, Memory, Plan
     from pipeline.core.streams import OfItems, Stream, StreamPart
     from pipeline.core.windows import Window
 
@@ -78,6 +78,7 @@ class _Identities:
         self._grown = {
             growth: number for number, each in enumerate(plan.sets) for growth in each.growth
         }
+        self._reached = {each.tally: each for each in plan.reaches}
         self.memory: Callable[[int], str] = cache(self._memory)
         self.set: Callable[[int], str] = cache(self._set)
 
@@ -120,6 +121,9 @@ class _Identities:
             return _digest(*table, self.set(self._grown[number]), _window(memory.window))
         if memory.stream is not None:
             return _digest(*table, *self._stream(memory.stream))
+        if number in self._reached:
+            reach = self._reached[number]
+            return _digest(*table, "reach", self.set(reach.set), self.memory(reach.pairs))
         if memory.feed is None:
             counted, attribute = self._rolled_up[number]
             return _digest(*table, self.set(counted), self.memory(attribute))
@@ -176,7 +180,12 @@ class _Identities:
 
     def _set(self, number: int) -> str:
         each = self._plan.sets[number]
-        return _digest("set", each.entity, each.level, self._condition(each.when))
+        cohort = () if each.cohort is None else self._cohort(each.cohort)
+        return _digest("set", each.entity, each.level, self._condition(each.when), *cohort)
+
+    def _cohort(self, cohort: Cohort) -> tuple[object, ...]:
+        runs = sorted(map(self.memory, cohort.runs))
+        return "cohort", _window(cohort.window), self.memory(cohort.anchor), runs
 
     def _condition(self, condition: Condition) -> tuple[object, ...]:
         match condition:
@@ -185,7 +194,8 @@ class _Identities:
             ):
                 left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
                 said = "at least", self.memory(memory), _window(window), threshold, left_out
-                return *said, *self._habit(condition), *self._items(memory, items)
+                asked = *self._items(memory, items), *self._as_of(condition.as_of)
+                return *said, *self._habit(condition), *asked
             case plans.ValueIn(memory=memory, options=options, negated=negated):
                 return "value in", self.memory(memory), sorted(options, key=repr), negated
             case plans.ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
@@ -195,6 +205,9 @@ class _Identities:
             case plans.AllHeld(conditions=conditions):
                 return "all", *_in_any_order(map(self._condition, conditions))
         return "any", *_in_any_order(map(self._condition, condition.conditions))
+
+    def _as_of(self, condition: Condition | None) -> tuple[object, ...]:
+        return () if condition is None else ("as of", self._condition(condition))
 
     def _habit(self, condition: plans.AtLeast) -> tuple[object, ...]:
         """What only habits say, so that all else is found again as ever."""
@@ -220,13 +233,14 @@ class _Identities:
                 return "index", skips, *_in_any_order(weighed)
             case formulas.OfTerm(term=number, part=part, at=at):
                 term = self._plan.terms[number]
-                of = (
+                of = [
                     self.memory(term.memory) if term.memory is not None else self.set(term.set or 0)
-                )
+                ]
+                of += [self.set(term.set or 0)] if term.kind is TermKind.SUM_DISTINCT else []
                 said = part.value if at is None else (part.value, at)
-                asked = self._items(term.memory or 0, term.items)
+                asked = *self._items(term.memory or 0, term.items), *self._as_of(term.as_of)
                 windows = [*map(_window, term.windows)]
-                return "term", term.kind.value, of, said, windows, *asked
+                return "term", term.kind.value, *of, said, windows, *asked
         sides = self._formula(formula.left), self._formula(formula.right)
         return "calculation", formula.operator, *sides
 
@@ -248,6 +262,9 @@ def _window(window: Window | None) -> tuple[object, ...] | None:
         return "trailing", window.size_ms
     if isinstance(window, Units):
         return "units", window.of, _window(window.calendar)
+    if isinstance(window, Anchored):
+        span = window.size_ms, window.is_session, window.is_matured
+        return "anchored", *span, _window(window.cohort)
     starts = window.week_starts if window.unit is Unit.WEEK else None
     return "calendar", window.unit.value, window.zone, starts, window.last
 

@@ -45,9 +45,9 @@ def _unused_events(plan: Plan, findings: Findings) -> None:
 
 
 def _unused_sets(plan: Plan, findings: Findings) -> None:
-    sizes = {term.set for term in plan.terms if term.set is not None}
+    counted = {term.set for term in plan.terms}
     for at, one in enumerate(plan.sets):
-        if at not in sizes and not one.roll_ups:
+        if at not in counted and not one.roll_ups:
             message = f"nothing counts the set `{one.name}`"
             advice = f"Use `size({one.name})` in a metric, or remove it."
             findings.warn(("sets", one.name), Refusal("unused-set", message, advice))

@@ -26,9 +26,9 @@ OPTIONS: Final = {
     "top_share": ("where", "window", "by", "top"),
 }
 SURVEYS: Final = ("nps", "csat")
-OF_IDS: Final = ("distinct", "approx_distinct")
+OF_IDS: Final = ("distinct", "sum_distinct", "approx_distinct")
 OF_PARTS: Final = (
-    *("sum", "mean", "distinct"),
+    *("sum", "mean", "distinct", "sum_distinct"),
     *("min", "max", "median", "quantile", "approx_distinct", *SURVEYS),
 )
 

@@ -181,6 +181,16 @@ class Memories:
         """About how many others there are in a window."""
         return self._fed(rows, MemoryKind.REGISTERS, other, window, window)
 
+    def pairs(self, rows: Rows, other: str, window: Window) -> int:
+        """Which others each entity has met in a window."""
+        return self._fed(rows, MemoryKind.PAIRS, other, window, window)
+
+    def reached(self, level: int, entity: str, of_set: str, pairs: int) -> int:
+        """How many shards have members of a set that have met each entity."""
+        met = self._memories[pairs].key
+        key = f"{level}/{entity}/{MemoryKind.TALLY}<-{of_set} of {met}"
+        return self._keep(_DraftMemory(key, MemoryKind.TALLY, level, entity, None, None, None))
+
     def attribute(self, rows: Rows, other: str) -> int:
         """Which other each entity was seen with at last. Never forgets."""
         return self._fed(rows, MemoryKind.ATTRIBUTE, other, None, None)
@@ -212,6 +222,18 @@ class Memories:
         drafted = self._memories[memory]
         assert drafted.feed is not None
         return self._feeds[drafted.feed].rows, drafted.column
+
+    def history(self, rows: Rows, value: str, window: Window | None) -> int:
+        """Which values each entity had, for rows in a window. Never forgets the last before it."""
+        return self._fed(rows, MemoryKind.HISTORY, value, None, window)
+
+    def diary(self, rows: Rows, value: str | None, window: Window) -> int:
+        """The rows of each entity, as long as a window may look at them."""
+        return self._fed(rows, MemoryKind.DIARY, value, window, window)
+
+    def encounters(self, rows: Rows, other: str, window: Window) -> int:
+        """The same with the other of each."""
+        return self._fed(rows, MemoryKind.ENCOUNTERS, other, window, window)
 
     def tally(self, level: int, entity: str, counted: str) -> int:
         """How many members of a set name each entity; `counted` is `set.attribute`."""

@@ -22,6 +22,7 @@ from pipeline.core.formula import (
 from pipeline.core.plan import Term, TermKind
 from pipeline.core.targets import Target
 from pipeline.spec import growth, written
+from pipeline.spec.as_of import Reader
 from pipeline.spec.fields import start_ms
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pipeline.spec.tables import Tables
     from pipeline.spec.written import Written
 
+_WITHIN_LEVEL_MAX = 3  # each level is one more step for every tick to pass
 _NOTHING = Constant(0.0)  # in place of a part that has a problem
 PROMOTERS_FROM: Final = 9.0
 DETRACTORS_TO: Final = 6.0
@@ -112,6 +114,7 @@ class Metrics:
     written: dict[str, WrittenMetric]
     terms: dict[Term, int] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)
+    reaches: dict[plan.Reach, None] = field(default_factory=dict)
 
     def compile(self) -> tuple[plan.Metric, ...]:
         """All metrics, each after those it refers to; problems are reported on the way."""
@@ -258,24 +261,31 @@ class Metrics:
         if aggregate.is_of_set:
             name = aggregate.subject
             at = self.sets.index(name)
-            windows = self.sets.windows[name]
-            term = Term(TermKind.SIZE, self.sets.levels[name], None, at, windows)
+            term = Term(TermKind.SIZE, self.sets.levels[name], None, at, self.sets.windows[name])
+            if aggregate.function == "cohort":
+                cohort = self.sets.cohorts[name]
+                term = replace(term, kind=TermKind.COHORT, windows=(cohort.window,))
             if aggregate.function in growth.FORMS:
                 return self._growth(aggregate, term)
             return self._counted(term, TermPart.COUNT)
         assert aggregate.window is not None
-        part = _PARTS.get(aggregate.function, TermPart.COUNT)
+        term = self._of_events(found, aggregate, aggregate.window)
+        return self._counted(term, _PARTS.get(aggregate.function, TermPart.COUNT), aggregate.share)
+
+    def _of_events(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
+        """A term over events, or over what a stream makes of them."""
         if aggregate.is_of_stream:
-            asked = self.tables.stream(0, found, aggregate)
-            return self._counted(_of_items(aggregate, *asked), part, aggregate.share)
+            return _of_items(aggregate, *self.tables.stream(0, found, aggregate))
         undone = self.tables.undone(0, _entity_of(aggregate), found, aggregate)
         if undone is not None:
-            return self._counted(_of_items(aggregate, *undone), part, aggregate.share)
-        entity = aggregate.by or (aggregate.part if aggregate.function == "distinct" else None)
-        rows = self.tables.rows(0, entity, found, aggregate)
-        kind, memory = self._remembered(aggregate, rows, aggregate.window)
-        term = Term(kind, 0, memory, None, (aggregate.window,))
-        return self._counted(term, part, aggregate.share)
+            return _of_items(aggregate, *undone)
+        if aggregate.within is not None:
+            return self._of_members(found, aggregate, window)
+        if aggregate.known_of is not None:
+            return self._of_rows(found, aggregate, window)
+        rows = self.tables.rows(0, aggregate.by or _entity_of(aggregate), found, aggregate)
+        kind, memory = self._remembered(aggregate, rows, window)
+        return Term(kind, 0, memory, None, (window,))
 
     def _remembered(self, aggregate: Aggregate, rows: Rows, window: Window) -> tuple[TermKind, int]:
         """The memory that serves an aggregate of an event, and what shards say of it."""
@@ -310,6 +320,38 @@ class Metrics:
 
     def _number(self, term: Term) -> int:
         return self.terms.setdefault(term, len(self.terms))
+
+    def _of_rows(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
+        """A term over rows of which it matters what their entity was at the time."""
+        entity, is_distinct = aggregate.known_of, aggregate.function == "distinct"
+        assert entity is not None
+        rows = self.tables.rows(0, entity, found, aggregate)
+        value = None if is_distinct else aggregate.part
+        as_of = Reader(self.tables, 0, entity, window, found).condition(aggregate.states)
+        kind = TermKind.DISTINCT if is_distinct else TermKind.PANES
+        memory = self.tables.memories.diary(rows, value, window)
+        return Term(kind, 0, memory, None, (window,), as_of=as_of)
+
+    def _of_members(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
+        """A term that counts the others of a set's members: all of them, or for each member."""
+        name, other = aggregate.within or "", aggregate.part or ""
+        at, level = self.sets.index(name), self.sets.levels[name]
+        if level > _WITHIN_LEVEL_MAX:
+            raise found.code.refusal(
+                aggregate.node,
+                "bad-aggregate",
+                f"`{name}` counts sets that count sets, {level} deep; {_WITHIN_LEVEL_MAX} is the "
+                "most here",
+                "Look at one of those sets.",
+            )
+        memories, windows = self.tables.memories, (window, *self.sets.windows[name])
+        rows = self.tables.rows(level, self.tables.names.set(name).of, found, aggregate)
+        pairs = memories.pairs(rows, other, window)
+        if aggregate.function == "sum_distinct":
+            return Term(TermKind.SUM_DISTINCT, level, pairs, at, windows)
+        tally = memories.reached(level + 1, other, name, pairs)
+        self.reaches[plan.Reach(at, pairs, window, tally)] = None
+        return Term(TermKind.REACH, level + 1, tally, at, windows)
 
     def _counted(self, term: Term, part: TermPart, share: float | None = None) -> OfTerm:
         return OfTerm(self._number(term), part, share)

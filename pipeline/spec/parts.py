@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.core.windows import Window
     from pipeline.spec.load import DataPath
     from pipeline.spec.names import Names
+    from pipeline.spec.schema import SetSource
     from pipeline.spec.stream_schema import StreamSource
     from pipeline.spec.syntax import Code
 
@@ -52,7 +53,7 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
     home.names.event(event)
     if home.entity is not None:
         home.names.check_carries(event, home.entity)
-    if function == "size" or function in growth.FORMS:
+    if function in ("size", "cohort") or function in growth.FORMS:
         raise home.names.unknown(event, "sets")
     with home.code.pointing_at(argument, last=True):
         if function in OF_PARTS:
@@ -72,7 +73,9 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
     name, *rest = place_of(argument) or ()
     source = home.names.set(name)
     if home.entity is None:
-        if rest or (function != "size" and function not in growth.FORMS):
+        if function == "cohort" and not rest:
+            _check_cohort(name, source)
+        elif rest or (function != "size" and function not in growth.FORMS):
             advice = f"Write `size({name})` for how many members it has."
             raise Refusal("bad-aggregate", f"`{name}` is a set, which has a size only", advice)
         return None
@@ -154,6 +157,15 @@ def _known_column(home: Home, function: str, name: str, rest: list[str]) -> str:
         raise Refusal("bad-aggregate", message, f"Write `{function}({name}.{instead})`.")
     message = f"the stream `{name}` has no column `{column}`"
     raise Refusal("unknown-column", message, suggestion(column, known, f"columns of `{name}`"))
+
+
+def _check_cohort(name: str, source: SetSource) -> None:
+    if source.window is None or not source.window.startswith("first "):
+        raise Refusal(
+            "bad-cohort",
+            f"everybody takes part in `{name}`, at any time",
+            f"Write `size({name})`, or give it a window such as `first 10d after signed_up`.",
+        )
 
 
 def _fitting_attribute(home: Home, of: str) -> str:

@@ -18,9 +18,11 @@ from pipeline.spec.fields import (
     DateText,
     Duration,
     ExpressionText,
+    GapText,
     Name,
     Percentage,
     RecordName,
+    SetWindowText,
     UnitText,
     Version,
     WindowText,
@@ -123,13 +125,28 @@ class SetSource(Strict):
         description="comparisons of count, sum or distinct with a number, joined with and, or, not",
         examples=["count(active) >= 1"],
     )
-    window: WindowText | None = Field(
+    window: SetWindowText | None = Field(
         None, description="the span that the comparisons look at", examples=["trailing 7d"]
     )
     params: Numbers = Field(
         default_factory=dict,
         description="numbers with names, for the expressions of this set",
         examples=["{hours: 60}"],
+    )
+    matured: WindowText | None = Field(
+        None,
+        description="of a window `first … after …`: when it ended, for an entity to take part",
+        examples=["trailing 28d"],
+    )
+    started: WindowText | None = Field(
+        None,
+        description="of a window `first … after …`: when it began, for an entity to take part",
+        examples=["trailing 28d"],
+    )
+    gap: GapText | None = Field(
+        None,
+        description="of a window `first session after …`: what ends it when nothing happens",
+        examples=["30m"],
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.core.plan import (
     AllHeld,
     AnyHeld,
     AtLeast,
+    Cohort,
     Condition,
     EntitySet,
     NotHeld,
@@ -22,6 +23,8 @@ from pipeline.core.plan import (
     ValueAtLeast,
     ValueIn,
 )
+from pipeline.core.windows import Anchored
+from pipeline.spec.as_of import Reader
 from pipeline.spec.findings import Broken
 from pipeline.spec.habits import ActiveUnits, Streak, check_threshold
 from pipeline.spec.order import ordered
@@ -70,6 +73,7 @@ class Sets:
     windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
     roll_ups: dict[str, dict[RollUp, None]] = field(default_factory=dict)
     grown: dict[str, dict[int, None]] = field(default_factory=dict)
+    cohorts: dict[str, Cohort] = field(default_factory=dict)
     order: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +89,7 @@ class Sets:
             self._place(name)
             whens[name] = self._condition(name, self.written[name].code.tree)
             self._look_at(name, whens[name])
+            self._add_cohort(name)
             self._refuse_everybody(name, whens[name])
         return tuple(self._finished(name, whens[name]) for name in self.written if name in whens)
 
@@ -192,22 +197,47 @@ class Sets:
         if aggregate.is_of_set:
             return AtLeast(self._tally(name, aggregate), None, least)
         assert aggregate.window is not None
-        if aggregate.is_of_stream:
-            memory, items = self.tables.stream(self.levels[name], self.written[name], aggregate)
-            return AtLeast(memory, aggregate.window, least, items=items)
         memories, window = self.tables.memories, aggregate.window
-        entity = self.tables.names.set(name).of
-        undone = self.tables.undone(self.levels[name], entity, self.written[name], aggregate)
-        if undone is not None:
-            memory, items = undone
-            return AtLeast(memory, window, least, self._left_out(name, aggregate), items=items)
+        of_items = self._of_items(name, aggregate, window, least)
+        if of_items is not None:
+            return of_items
         rows = self._rows(name, aggregate)
+        if isinstance(window, Anchored) or aggregate.states:
+            return self._of_rows_kept(name, aggregate, window, least)
         if aggregate.function == "distinct" and aggregate.part is not None:
             memory = memories.top_k(rows, aggregate.part, window, least)
             return AtLeast(memory, window, least, self._left_out(name, aggregate))
         if aggregate.function == "count" and least == 1:
             return AtLeast(memories.last_seen(rows, window), window, least)
         return AtLeast(memories.ledger(rows, aggregate.part, window), window, least)
+
+    def _of_items(
+        self, name: str, aggregate: Aggregate, window: Window, least: int
+    ) -> AtLeast | None:
+        """The condition over a stream, or events that others undo; None for all other events."""
+        written, level = self.written[name], self.levels[name]
+        if not aggregate.is_of_stream:
+            entity = self.tables.names.set(name).of
+            found = self.tables.undone(level, entity, written, aggregate)
+        elif isinstance(window, Anchored):
+            message = f"`{aggregate.subject}` is a stream, and has no window of each entity"
+            advice = 'Look at its events, or give it a window: `window="trailing 7d"`.'
+            raise written.code.refusal(aggregate.node, "bad-stream", message, advice)
+        else:
+            found = self.tables.stream(level, written, aggregate)
+        if found is None:
+            return None
+        memory, items = found
+        left_out = None if aggregate.is_of_stream else self._left_out(name, aggregate)
+        return AtLeast(memory, window, least, left_out, items=items)
+
+    def _of_rows_kept(self, name: str, aggregate: Aggregate, window: Window, least: int) -> AtLeast:
+        """The condition over rows of which more matters than their number."""
+        memory = self.tables.diary(self._rows(name, aggregate), aggregate, window)
+        of_others = aggregate.function == "distinct"
+        left_out = self._left_out(name, aggregate) if of_others else None
+        as_of = self._as_of(name, aggregate, window)
+        return AtLeast(memory, window, least, left_out, as_of=as_of)
 
     def _habit(
         self, name: str, aggregate: Aggregate, habit: Habit, operator: str, number: Decimal
@@ -232,6 +262,11 @@ class Sets:
         entity = self.tables.names.set(name).of
         return self.tables.rows(self.levels[name], entity, self.written[name], aggregate)
 
+    def _as_of(self, name: str, aggregate: Aggregate, window: Window) -> Condition | None:
+        entity, level = self.tables.names.set(name).of, self.levels[name]
+        reader = Reader(self.tables, level, entity, window, self.written[name])
+        return reader.condition(aggregate.states)
+
     def _left_out(self, name: str, aggregate: Aggregate) -> int | None:
         entity = self.tables.names.set(name).of
         if aggregate.other_than is None:
@@ -254,9 +289,18 @@ class Sets:
         self.roll_ups.setdefault(counted, {})[RollUp(held, tally)] = None
         return tally
 
+    def _add_cohort(self, name: str) -> None:
+        """Note who takes part in a set whose entities have windows of their own."""
+        own = [one for one in self._aggregates(name) if isinstance(one.window, Anchored)]
+        if own and isinstance(own[0].window, Anchored):
+            entity, window = self.tables.names.set(name).of, own[0].window
+            events = dict.fromkeys(one.subject for one in own)
+            self.cohorts[name] = self.tables.cohort(self.levels[name], entity, window, events)
+
     def _refuse_everybody(self, name: str, when: Condition) -> None:
         findings = self.tables.names.findings
-        if findings.is_broken("sets", name) or not _holds_for_nothing(when):
+        is_kept_out = name in self.cohorts or not _holds_for_nothing(when)
+        if findings.is_broken("sets", name) or is_kept_out:
             return
         refusal = Refusal(
             "set-of-everybody",
@@ -273,6 +317,7 @@ class Sets:
             when,
             tuple(self.roll_ups.get(name, ())),
             self.windows[name],
+            cohort=self.cohorts.get(name),
         )
 
 

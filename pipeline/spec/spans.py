@@ -31,6 +31,7 @@ _UNITS: Final = {
 }  # fmt: skip
 _DURATION: Final = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
 _CALENDAR: Final = re.compile(r"(last )?calendar (day|week|month|quarter)")
+_ANCHORED: Final = re.compile(r"first (\S+) after ([a-z][a-z0-9_]*)")
 _SHARE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?%")
 _BASELINE: Final = re.compile(r"(previous|fixed|median|trailing_median)\((.*)\)")
 _WEEKDAY: Final = re.compile(r" *same_weekday *, *weeks *= *([0-9]{1,3}) *")
@@ -74,6 +75,12 @@ def window_of(text: str, zone: Zone) -> Window:
     Raises:
         Refusal: for anything that is no window, or a trailing one not of 1 s to 400 d.
     """
+    if text.startswith("first "):
+        raise Refusal(
+            "bad-window",
+            f"`{text}` is a window that each entity has of its own, and stands beside a set",
+            "Give it to a set, and count that: `size(set)`.",
+        )
     calendar = _CALENDAR.fullmatch(text)
     if calendar:
         return Calendar(Unit(calendar[2]), zone.name, zone.week_starts, last=bool(calendar[1]))
@@ -85,6 +92,43 @@ def window_of(text: str, zone: Zone) -> Window:
             "(day, week, month or quarter).",
         )
     return Trailing(_trailing_ms(text.removeprefix("trailing "), len("trailing ")))
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSpan:
+    """The text of an anchored window; `size_ms` is None for a first session."""
+
+    size_ms: int | None
+    after: str
+
+
+def set_window_of(text: str, zone: Zone) -> Window | FirstSpan:
+    """A window as sets have it: one that all entities share, or one of each entity's own.
+
+    Raises:
+        Refusal: as `window_of`.
+    """
+    if not text.startswith("first "):
+        return window_of(text, zone)
+    found = _ANCHORED.fullmatch(text)
+    if not found:
+        raise Refusal(
+            "bad-window",
+            f"`{text}` is no window",
+            "Write `first 10d after signed_up` or `first session after signed_up`, with the name "
+            "of an event.",
+        )
+    size_ms = None if found[1] == "session" else _trailing_ms(found[1], found.start(1))
+    return FirstSpan(size_ms, found[2])
+
+
+def gap_ms_of(text: str) -> int:
+    """How long nothing may happen within a session.
+
+    Raises:
+        Refusal: for anything but a duration of whole seconds, 1 s at the least.
+    """
+    return _seconds_ms(text)
 
 
 def _trailing_ms(text: str, at: int) -> int:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.core import expression as tree, streams as core
 from pipeline.core.items import looked_at
+from pipeline.core.plan import Cohort
 from pipeline.core.streams import OfItems
+from pipeline.core.windows import Anchored
 from pipeline.spec.events import ValueScope
 from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
@@ -19,7 +21,10 @@ from pipeline.spec.streams import draft_of, stream_of
 from pipeline.spec.undone import OF_UNDONE, UNDOING, Undone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.core.expression import Expression, Kind
+    from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.names import Names
@@ -63,6 +68,8 @@ class Tables:
         undo = self.names.event(aggregate.subject).undone_by
         if undo is None or aggregate.window is None or aggregate.function not in OF_UNDONE:
             return None
+        if aggregate.within or aggregate.states or isinstance(aggregate.window, Anchored):
+            return None
         stream = Undone(self.names, aggregate.subject, undo).stream(entity or undo.by)
         with within.code.pointing_at(aggregate.node.args[0]):
             self.names.check_carries(undo.event, stream.by)
@@ -96,6 +103,12 @@ class Tables:
         if attribute.is_ is None:
             return self.memories.value(rows, part)
         return self.memories.attribute(rows, part)
+
+    def history(self, level: int, entity: str, name: str, window: Window | None) -> int:
+        """The memory of all that an attribute was, for rows of a window."""
+        event, value = self.names.attribute(entity, name).from_.split(".")
+        rows = Rows(level, self.event_index(event), event, None, entity)
+        return self.memories.history(rows, value, window)
 
     def kind(self, event: str, value: str) -> Kind:
         """What the uses of an event's value have agreed on."""
@@ -166,6 +179,23 @@ class Tables:
                 if alias in ([], [part]) and value in self.names.event(event).values
             }
         return found
+
+    def diary(self, rows: Rows, aggregate: Aggregate, window: Window) -> int:
+        """The memory of the rows that an aggregate looks at, as they were."""
+        if aggregate.function == "distinct" and aggregate.part is not None:
+            return self.memories.encounters(rows, aggregate.part, window)
+        return self.memories.diary(rows, aggregate.part, window)
+
+    def cohort(self, level: int, entity: str, window: Anchored, events: Iterable[str]) -> Cohort:
+        """Who takes part in a set of an entity; rows of the events make a first session."""
+
+        def rows(event: str) -> Rows:
+            return Rows(level, self.event_index(event), event, None, entity)
+
+        anchor = self.memories.first_seen(rows(window.after))
+        of_session = events if window.is_session else ()
+        runs = tuple(self.memories.diary(rows(event), None, window) for event in of_session)
+        return Cohort(window, anchor, runs)
 
     def event_index(self, name: str) -> int:
         """Where an event stands in the plan."""

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core.formula import OfMetric, OfTerm, leaves
+from pipeline.core.known import comparisons
 from pipeline.core.plan import (
     ENTITY_ITSELF,
     AtLeast,
-    Compared,
-    Condition,
-    NotHeld,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pipeline.core.plan import Plan
 
 
@@ -41,21 +37,14 @@ def trace(plan: Plan, metric: int) -> Trace:
         terms |= {*dimension.names, *(by_text for _, by_text in dimension.terms)}
     sets = _sets(plan, [plan.terms[term].set for term in terms])
     memories = {index for term in terms if (index := plan.terms[term].memory) is not None}
+    memories |= {each.pairs for each in plan.reaches if each.tally in memories}
+    conditions = [as_of for term in terms if (as_of := plan.terms[term].as_of) is not None]
+    memories |= {one.memory for each in conditions for one in comparisons(each)}
     memories |= _memories(plan, sets)
     feeds = {feed for one in memories for feed in plan.memories[one].feeds}
     events = {plan.feeds[feed].event for feed in feeds}
     found = (metrics, terms, sets, memories, feeds, events)
     return Trace(*(tuple(sorted(indexes)) for indexes in found))
-
-
-def comparisons(condition: Condition) -> Iterator[Compared]:
-    """The comparisons of a set's condition, from left to right."""
-    if isinstance(condition, Compared):
-        yield condition
-        return
-    parts = (condition.condition,) if isinstance(condition, NotHeld) else condition.conditions
-    for part in parts:
-        yield from comparisons(part)
 
 
 def _metrics(plan: Plan, metric: int) -> set[int]:
@@ -99,6 +88,8 @@ def _memories(plan: Plan, sets: set[int]) -> set[int]:
         for roll_up in plan.sets[index].roll_ups
         if roll_up.tally in found
     }
+    cohorts = [cohort for index in sets if (cohort := plan.sets[index].cohort) is not None]
+    found |= {memory for each in cohorts for memory in (each.anchor, *each.runs)}
     aggregates = [one for one in read if isinstance(one, AtLeast)]
     left_out = {one.leave_out for one in aggregates if one.leave_out != ENTITY_ITSELF}
     found |= {one.since_first.memory for one in aggregates if one.since_first is not None}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.spec.aggregate import Aggregate, read_aggregate
+from pipeline.spec.anchored import set_window
 from pipeline.spec.indices import is_index
 from pipeline.spec.params import NOTHING, Given
 from pipeline.spec.parts import Home
@@ -58,7 +59,7 @@ def read_with_calls(names: Names, at: DataPath, entity: str | None) -> Written |
         written.code,
         names,
         entity,
-        _window(names, beside),
+        _window(names, beside) if entity is None else set_window(names, str(at[1])),
         is_window_broken=names.findings.is_broken(*beside),
     )
     for node in _calls(written.code.tree):

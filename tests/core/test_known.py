@@ -90,6 +90,62 @@ def test_what_changes_is_known_from_then_on(old, new, expected):
     assert since(at_first(PLAN).after(plan, 0), plan) == expected
 
 
+OWN = (
+    "metrics:\n",
+    (
+        "  quick: {of: user, when: count(viewed) >= 2, window: first 3d after made,"
+        " matured: trailing 7d}\n"
+        "metrics:\n  quick_share: {value: size(quick)}\n  over: {value: cohort(quick)}\n"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("trailing 7d}", "trailing 7d, params: {x: 1}}", {}),
+        ("first 3d", "first 4d", {"quick_share"}),
+        ("count(viewed)", "sum(viewed.seconds)", {"quick_share"}),
+        ("after made", "after viewed", {"quick_share", "over"}),
+    ],
+)
+def test_windows_of_entities_own_are_known_since_all_that_they_look_at_is(old, new, expected):
+    """A cohort is known since its first rows are, its members since what is counted is too."""
+    text = DEFINITION.replace(*OWN)
+    known = at_first(compiled(text)).after(compiled(text.replace(old, new)), 0)
+    assert since(known, compiled(text.replace(old, new))) == dict.fromkeys(expected, 0)
+
+
+REACH = (
+    "metrics:\n",
+    (
+        "metrics:\n"
+        '  reach: {value: "distinct(viewed.user, within=read)", window: trailing 7d}\n'
+        '  sum: {value: "sum_distinct(viewed.user, within=read)", window: trailing 7d}\n'
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("trailing 1d", "trailing 1d, params: {x: 1}", {}),
+        ('within=read)", window: trailing 7d', 'within=read)", window: trailing 8d',
+         {"reach": 0, "sum": 0}),
+        ("author) >= 2", "author) >= 3",
+         {"reach": 0, "sum": 0, "all_read": 0, "all_writers": 0}),
+        ("made: {name: made", "made: {name: created", {"reach": 0, "sum": 0, "all_read": 0,
+                                                      "all_writers": 0}),
+    ],
+)  # fmt: skip
+def test_reach_is_known_since_the_set_and_the_pairs_are(old, new, expected):
+    """What members have met is remembered apart from who is one."""
+    text = DEFINITION.replace(*REACH)
+    assert old in text
+    plan = compiled(text.replace(old, new))
+    assert since(at_first(compiled(text)).after(plan, 0), plan) == expected
+
+
 def top(plan):
     """The identity of the memory of viewers of each document."""
     return next(memory.identity for memory in plan.memories if memory.kind == "top_k")

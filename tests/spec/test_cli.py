@@ -222,6 +222,33 @@ sets:
     assert [one["set"] for one in json.loads(shown)["sets"]] == ["big", "buyers", "fans"]
 
 
+ANCHORED = """\
+sets:
+  hasty:
+    of: user
+    when: count(viewed) >= 1
+    window: first 2d after ordered
+    {cohort}: trailing 7d
+"""
+STAR = """\
+metrics:
+  star: {role: north_star, value: size(hasty) / cohort(hasty), unit: ratio, owner: core}
+"""
+
+
+@pytest.mark.parametrize(("cohort", "said"), [("matured", "final"), ("started", "provisional")])
+def test_what_time_can_still_change_is_told(northstar, tmp_path, shop, cohort, said):
+    """Numbers of a cohort that is complete are final, those of one that is not provisional."""
+    file = tmp_path / "shop.yaml"
+    file.write_text(shop(sets=ANCHORED.format(cohort=cohort), metrics=STAR))
+    found = json.loads(
+        northstar("explain", "star", "--definitions", str(file), "--output", "json").stdout
+    )
+    assert found["maturity"] == said
+    assert found["windows"][0]["window"] == f"first 2d after ordered, {cohort} trailing 7d"
+    assert f"north_star, ratio, {said}" in northstar("tree", str(file)).stdout
+
+
 def test_explain_in_text(northstar, folder):
     """For people, one line for each thing."""
     shown = northstar("explain", "g", "--definitions", folder).stdout

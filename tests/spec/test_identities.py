@@ -192,3 +192,34 @@ metrics:
     result = read_text(text, "shop.yaml")
     assert result.plan is not None, [problem.message for problem in result.problems]
     return result.plan
+
+
+OWN = (
+    "metrics:\n",
+    (
+        "  fast: {of: user, when: distinct(ordered.order) >= 2, window: first 3d after viewed,"
+        " matured: trailing 7d}\n"
+        "  once: {of: user, when: 'count(ordered) >= 2', window: first session after ordered,"
+        " started: trailing 7d, gap: 1h}\n"
+        "metrics:\n  quick: {value: size(fast) / cohort(fast)}\n  soon: {value: size(once)}\n"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("ordered", "bought", set()),
+        ("first 3d", "first 4d", {"quick"}),
+        ("matured", "started", {"quick"}),
+        ("matured: trailing 7d", "matured: trailing 8d", {"quick"}),
+        ("gap: 1h", "gap: 2h", {"soon"}),
+        ("count(ordered) >= 2", "count(ordered, where=amount > 1) >= 2", {"soon"}),
+        ("ids: {user: userId, page", "where: properties.ok\n    ids: {user: userId, page",
+         {"quick", "g"}),
+    ],
+)  # fmt: skip
+def test_windows_of_entities_own_are_what_decides_their_rows(edited, old, new, changed):
+    """Their size, their cohort and the rows that they begin with, whatever those are called."""
+    before, after = metrics(edited(OWN)), metrics(edited(OWN, (old, new)))
+    assert {name for name in before if before[name] != after[name]} == changed

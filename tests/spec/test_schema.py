@@ -73,7 +73,8 @@ def test_fields_are_found_by_their_place(path, key):
 
 def test_keys_are_known_by_their_place():
     """What may stand in a mapping is known; where names are free, nothing is."""
-    assert keys_at(("sets", "a")) == ("of", "when", "window", "params")
+    of_sets = ("of", "when", "window", "params", "matured", "started", "gap")
+    assert keys_at(("sets", "a")) == of_sets
     assert keys_at(("source", "envelope", "time")) == ("from", "unit")
     assert keys_at(("sets",)) == ()
     assert keys_at(()) == tuple(Definition.model_fields)

@@ -32,6 +32,13 @@ class Value(Attribute):
 
     absent: ClassVar[np.int64] = _ABSENT
 
+    @classmethod
+    def holding(cls, values: NDArray[np.int64]) -> Value:
+        """One that says just this, to be asked."""
+        value = cls()
+        value._values, value._rows = values, len(values)
+        return value
+
     def one_of(self, options: NDArray[np.int64], *, negated: bool) -> Flags:
         """Which rows have one of these values, or where `negated` another one."""
         return self._known(np.isin(self.values, options), negated=negated)

@@ -25,6 +25,7 @@ from pipeline.core.windows import (
     DAY_MS,
     HOUR_MS,
     SECOND_MS,
+    Anchored,
     Calendar,
     Trailing,
     Unit,
@@ -376,6 +377,95 @@ def few_units_naive(_, events, window, tick_ms):
     return [count >= least for least in range(1, 6)]
 
 
+def own_parts(window, tick_ms):
+    """Some spans that rows may have, all within what the window can see."""
+    start_ms, end_ms = window.span(tick_ms)
+    third = (end_ms - start_ms) // 3
+    return [
+        (start_ms, end_ms),
+        (start_ms + SECOND_MS, end_ms - third),
+        (start_ms + third, start_ms + third),
+    ]
+
+
+def of_each_row(ask, memory, window, tick_ms):
+    """What a diary says of all rows, asked for each part in turn."""
+    parts = [own_parts(window, tick_ms) for _ in range(memory._rows)]
+    starts, ends = np.array(parts, np.int64).reshape(-1, 3, 2).transpose(2, 1, 0)
+    found = [ask(start, end).tolist() for start, end in zip(starts, ends, strict=True)]
+    return [list(of_row) for of_row in zip(*found, strict=True)]
+
+
+def diary(subject, memory, window, tick_ms):
+    """Counts, and sums where there are values."""
+    counts = of_each_row(memory.counts, memory, window, tick_ms)
+    if subject.columns is None:
+        return counts
+    sums = of_each_row(memory.sums, memory, window, tick_ms)
+    return [[*count, *total] for count, total in zip(counts, sums, strict=True)]
+
+
+def diary_naive(subject, events, window, tick_ms):
+    """The same from the events with a value."""
+    parts = [part_of(events, part) for part in own_parts(window, tick_ms)]
+    values = [present(subject, part) for part in parts]
+    counts = [len(part) for part in values]
+    return counts if subject.columns is None else counts + [sum(part) for part in values]
+
+
+def part_of(events, part):
+    """The events in a part."""
+    return [event for event in events if part[0] <= event.time_ms < part[1]]
+
+
+def encounters(_, memory, window, tick_ms):
+    """Different others, with nobody and with one left out in turn."""
+    nobody = of_each_row(lambda *part: memory.distinct(*part, None), memory, window, tick_ms)
+    left_out = np.full(memory._rows, 1, np.uint64)
+    others = of_each_row(lambda *part: memory.distinct(*part, left_out), memory, window, tick_ms)
+    return [[*one, *other] for one, other in zip(nobody, others, strict=True)]
+
+
+def encounters_naive(_, events, window, tick_ms):
+    """The same from sets of others."""
+    found = [
+        {event.column for event in part_of(events, part)} - {0}
+        for part in own_parts(window, tick_ms)
+    ]
+    return [len(others) for others in found] + [len(others - {1}) for others in found]
+
+
+def pairs(_, memory, _window, _tick_ms):
+    """How many others each row has, and which."""
+    answers = []
+    for row in range(memory._rows):
+        alone = np.arange(memory._rows) == row
+        answers.append([memory.count(alone), memory.others(alone).tolist()])
+    return answers
+
+
+def pairs_naive(_, events, window, tick_ms):
+    """The same from the set of others."""
+    others = {event.column for event in inside(events, window, tick_ms)} - {0}
+    return [len(others), sorted(others)]
+
+
+def history(_, memory, _window, _tick_ms):
+    """What each row was at moments about its lessons."""
+    rows = np.repeat(np.arange(memory._rows), len(ASKED_MS))
+    asked = memory.as_of(rows, np.tile(np.array(ASKED_MS), memory._rows))
+    return asked.values.reshape(memory._rows, len(ASKED_MS)).tolist()
+
+
+def history_naive(_, events, _window, _tick_ms):
+    """The newest lesson by then, and of those of one millisecond the largest."""
+    lessons = [(e.time_ms, e.column) for e in events if e.column != ABSENT_MICROS]
+    return [
+        max((each for each in lessons if each[0] <= asked_ms), default=(0, ABSENT_MICROS))[1]
+        for asked_ms in ASKED_MS
+    ]
+
+
 def present(subject, events):
     """The values of those events that have one; 0 each where only events are counted."""
     if subject.columns is None:
@@ -398,6 +488,22 @@ UNITS = {
     "days": Calendar(Unit.DAY, "Europe/Berlin", 0),
     "weeks": Calendar(Unit.WEEK, "America/New_York", 6),
     "months": Calendar(Unit.MONTH, "Asia/Kathmandu", 0),
+}
+
+ANCHORED = {
+    "first 5s, matured trailing 10s": Anchored(
+        "joined", 5 * SECOND_MS, is_session=False, cohort=SHORT, is_matured=True
+    ),
+    "first 3s, started calendar day": Anchored(
+        "joined",
+        3 * SECOND_MS,
+        is_session=False,
+        cohort=CALENDAR["calendar day"],
+        is_matured=False,
+    ),
+    "first session, started trailing 10s": Anchored(
+        "joined", 2 * SECOND_MS, is_session=True, cohort=SHORT, is_matured=False
+    ),
 }
 
 IDS = st.sampled_from([0, *OTHERS])
@@ -426,6 +532,7 @@ def each_kind():
                 MemoryKind.PANES, windows, LARGE, panes, panes_naive, "value", of_entities=False
             ),
         )
+        yield name, Subject(MemoryKind.PAIRS, windows, IDS, pairs, pairs_naive, "other")
     counting = {name: own[name] for name in ("trailing 10s", "calendar day")}
     for name, windows in counting.items():
         yield f"{name}, count only", Subject(MemoryKind.LEDGER, windows, None, ledger, ledger_naive)
@@ -472,6 +579,19 @@ def each_kind():
         "for ever",
         Subject(MemoryKind.NAMES, (), one, names, names_naive, "value", k=ROWS, forgets=False),
     )
+    yield (
+        "for ever",
+        Subject(MemoryKind.HISTORY, (), MICROS, history, history_naive, "value", forgets=False),
+    )
+    for name, window in own.items():
+        yield name, Subject(MemoryKind.DIARY, (window,), MICROS, diary, diary_naive, "value")
+    for name, window in ANCHORED.items():
+        yield name, Subject(MemoryKind.DIARY, (window,), MICROS, diary, diary_naive, "value")
+        yield f"{name}, count only", Subject(MemoryKind.DIARY, (window,), None, diary, diary_naive)
+        yield (
+            name,
+            Subject(MemoryKind.ENCOUNTERS, (window,), IDS, encounters, encounters_naive, "other"),
+        )
     deltas = st.sampled_from([1, 1, 1, -1])
     yield (
         "for ever",
@@ -485,6 +605,7 @@ SUBJECTS = {f"{subject.kind}, {name}": subject for name, subject in each_kind()}
 # ── times that matter ────────────────────────────────────────────────────────────────────────────
 
 NOON_MS = 1_743_159_600_000  # 2025-03-28 12:00 in Berlin, two days before the clocks change
+ASKED_MS = tuple(NOON_MS + second * SECOND_MS for second in range(-2, 32))
 
 
 def moments(subject):
@@ -499,6 +620,7 @@ def moments(subject):
     if subject.windows and isinstance(subject.windows[0], Units):
         return unit_moments(subject.windows[0])
     window = subject.windows[0] if subject.windows else SHORT
+    window = SHORT if isinstance(window, Anchored) else window
     base = NOON_MS // window.resolution_ms * window.resolution_ms
     return st.builds(
         lambda eighth, steps, by: (
