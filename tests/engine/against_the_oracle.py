@@ -30,6 +30,8 @@ DISTINCT = 5 * 0.016
 EXACT_BELOW = 100
 TOLERANCES = {"median": RANK, "quantile": RANK, "approx_distinct": DISTINCT}
 PARTS = ("value", "numerator", "denominator", "samples", "coverage", "residual", "state")
+PARTS += ("interval", "missing")
+MADE_HERE = {"state", "interval", "missing"}
 
 
 def is_settled(case: Case) -> bool:
@@ -76,7 +78,7 @@ def _differing(
 ) -> list[str]:
     lines = []
     for part in PARTS:
-        by_promise = part in {"value", "residual"}
+        by_promise = part in {"value", "residual", "interval"}
         if tolerance > QUOTIENT and part == "state":
             continue  # what is near a limit may be on either side of it
         if not _alike(getattr(answer, part), actual[part], tolerance if by_promise else 0):
@@ -86,6 +88,8 @@ def _differing(
 
 def _alike(expected_: object, actual: object, tolerance: float) -> bool:
     """Whether two parts are the same, or as near as they must be."""
+    if isinstance(expected_, tuple) and isinstance(actual, tuple):
+        return all(_alike(*both, tolerance) for both in zip(expected_, actual, strict=True))
     if not tolerance or not isinstance(expected_, int | float):
         return expected_ == actual
     if not isinstance(actual, int | float):
@@ -101,7 +105,7 @@ def _tolerance(definition: Definition, name: str) -> float:
     own = [TOLERANCES.get(a.function, 0.0) for a in metric.aggregates.values()]
     parts = {node.id for node in ast.walk(metric.value) if isinstance(node, ast.Name)}
     calls = {a.function for a in metric.aggregates.values()}
-    joined = bool(calls & {"nps"}) or "index" in parts
+    joined = calls & {"nps", "csat"} or "index" in parts
     below = [_tolerance(definition, part) for part in parts & definition.metrics.keys()]
     return max([*own, *below, QUOTIENT if joined else 0.0])
 
@@ -111,7 +115,10 @@ def _readings(
 ) -> Iterator[tuple[tuple[str, int], dict[str, object]]]:
     for tick in ticks:
         for metric, made, verdict in zip(plan.metrics, tick.readings, tick.verdicts, strict=True):
-            parts = {part: getattr(made, part) for part in PARTS if part != "state"}
+            parts = {part: getattr(made, part) for part in PARTS if part not in MADE_HERE}
+            low, high = getattr(made, "low", None), getattr(made, "high", None)
+            parts["interval"] = None if low is None else (low, high)
+            parts["missing"] = tuple(getattr(made, "missing", ()))
             yield (metric.name, tick.at_ms), parts | {"state": verdict.state.value}
 
 

@@ -23,7 +23,7 @@ def _ends_with_the_session(anchor: Anchor, entity_set: EntitySet) -> str:
 
     `broken` counts the pauses so far, that between the anchor and the first row among them.
     """
-    subjects = sorted({aggregate.subject for aggregate in entity_set.aggregates.values()})
+    subjects = sorted({a.subject for a in entity_set.aggregates.values() if a.window is None})
     rows = " UNION ALL ".join(
         f"SELECT tick, id_{entity_set.entity} AS entity, t FROM seen_{subject}"
         for subject in subjects

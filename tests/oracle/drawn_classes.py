@@ -227,7 +227,7 @@ def streams(draft: Draft) -> None:
         return f", where={draft.pick(*conditions)}" if draft.chance(50) else ""
 
     for number in range(draft.pick(2, 1, 3)):
-        function = draft.pick("count", "sum", "mean", "max", "min", "distinct")
+        function = draft.pick("count", "sum", "mean", "distinct")
         subject = "flow" if function == "count" else f"flow.{draft.pick(*numbers)}"
         if function == "distinct":
             subject = f"flow.{about['by']}"

@@ -13,12 +13,19 @@ DEFAULT_MS = 7 * MILLISECONDS["d"]
 
 
 def period_ms(definition: Definition, aggregate: Aggregate) -> int:
-    """Give the period asked for, or the longest trailing window of the set."""
+    """Give the period asked for, or the longest trailing window the set looks through."""
     if "period" in aggregate.options:
         return int(aggregate.options["period"])
-    windows = [a.window for a in definition.sets[aggregate.subject].aggregates.values()]
-    lengths = [w.length_ms for w in windows if w is not None and w.kind == "trailing"]
-    return max(lengths, default=DEFAULT_MS)
+    return max(_lengths_ms(definition, aggregate.subject), default=DEFAULT_MS)
+
+
+def _lengths_ms(definition: Definition, name: str) -> Iterator[int]:
+    """Give the lengths of the trailing windows of a set and of those it counts."""
+    for aggregate in definition.sets[name].aggregates.values():
+        if aggregate.function == "rollup":
+            yield from _lengths_ms(definition, aggregate.subject)
+        elif aggregate.window is not None and aggregate.window.kind == "trailing":
+            yield aggregate.window.length_ms
 
 
 def tick_before(period: int, tick: int) -> int:

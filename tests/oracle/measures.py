@@ -130,6 +130,7 @@ class Measures:
         parts = {name: self.of(name, tick) for name in weights}
         missing = tuple(name for name, part in parts.items() if part.value is None)
         known = {name: part for name, part in parts.items() if part.value is not None}
+        used = parts if metric.missing == "refuse" else known
         value = None
         if known and not (missing and metric.missing == "refuse"):
             total = sum(weights[name] * float(part.value or 0) for name, part in known.items())
@@ -138,7 +139,7 @@ class Measures:
             value,
             None,
             None,
-            min(part.samples for part in parts.values()),
+            min((part.samples for part in used.values()), default=0),
             min(part.coverage for part in parts.values()),
             missing=missing,
         )

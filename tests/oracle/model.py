@@ -128,7 +128,7 @@ class Anchor:
     def looks(self) -> Window:
         """The window that decides the coverage."""
         before_ms = self.gap_ms if self.length_ms is None else self.length_ms
-        return Window("cohort", length_ms=self.cohort.length_ms, before_ms=before_ms)
+        return Window("cohort", before_ms=before_ms, of=self.cohort)
 
 
 @dataclass(frozen=True)

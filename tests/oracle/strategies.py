@@ -132,7 +132,7 @@ def _long_before_ms(definition: Definition) -> int:
     Growth looks at every tick of a grid from the first record on, so that is not too long ago.
     """
     periods = [period_ms(definition, aggregate) for aggregate in growths(definition)]
-    return 3 * max(periods) if periods else LONG_BEFORE_MS
+    return 2 * max(periods) if periods else LONG_BEFORE_MS
 
 
 @st.composite

@@ -181,5 +181,7 @@ class Terms:
             if name in self.definition.sets:
                 entity_set = self.definition.sets[name]
                 yield from (anchor.looks for anchor in [entity_set.anchor] if anchor)
+                if aggregate.function == "cohort":
+                    continue
                 for below in entity_set.aggregates.values():
                     yield from self._windows(below)

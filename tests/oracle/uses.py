@@ -163,6 +163,6 @@ class Reach:
                 windows = (aggregate.window, *aggregate.looks)
                 yield from (window.reach_ms for window in windows if window is not None)
         for entity_set in self.definition.sets.values():
-            subjects = {aggregate.subject for aggregate in entity_set.aggregates.values()}
+            subjects = {a.subject for a in entity_set.aggregates.values() if a.window is None}
             if entity_set.anchor is not None and subject in subjects:
                 yield entity_set.anchor.looks.reach_ms

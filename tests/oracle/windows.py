@@ -47,7 +47,7 @@ UNIT_NUMBER = """
 MACROS = (FIRST_INSTANT, PERIOD_START, PERIOD_BEFORE, PERIODS_BACK, UNIT_NUMBER)
 TRAILING = """
     INSERT INTO span
-    SELECT $window, tick, (tick - $length) // $resolution * $resolution - $before, tick FROM tick
+    SELECT $window, tick, (tick - $length) // $resolution * $resolution, tick FROM tick
 """
 UNITS = """
     INSERT INTO span
@@ -81,12 +81,25 @@ class Spans:
         connection.execute("CREATE TABLE span (win INT, tick BIGINT, start BIGINT, stop BIGINT)")
         for window, number in self.numbers.items():
             match window.kind:
-                case "trailing" | "cohort":
+                case "trailing":
                     self._trailing(window, number)
+                case "cohort":
+                    continue
                 case "units":
                     self._units(window, number)
                 case _:
                     self._calendar(window, number)
+        for window, number in self.numbers.items():
+            if window.of is not None:
+                connection.execute(
+                    "INSERT INTO span SELECT $window, tick, start - $before, tick FROM span "
+                    "WHERE win = $of",
+                    {
+                        "window": number,
+                        "before": window.before_ms,
+                        "of": self.numbers[window.of],
+                    },
+                )
 
     def _trailing(self, window: Window, number: int) -> None:
         self.connection.execute(
@@ -95,7 +108,6 @@ class Spans:
                 "window": number,
                 "length": window.length_ms,
                 "resolution": resolution_ms(window.length_ms),
-                "before": window.before_ms,
             },
         )
 

@@ -106,17 +106,20 @@ class Window:
 
     kind: str
     """`trailing`, `running`, `last`; `units`: the last so many units of the calendar, the
-    running one included; `cohort`: a trailing window and what lies so much before it."""
+    running one included; `cohort`: from so much before another window to the tick."""
     length_ms: int = 0
     unit: str = ""
     units: int = 0
     before_ms: int = 0
+    of: "Window | None" = None
 
     @property
     def reach_ms(self) -> int:
         """How much older than its arrival an event may be and still matter to the window."""
-        if self.kind in {"trailing", "cohort"}:
-            return self.length_ms + resolution_ms(self.length_ms) + self.before_ms
+        if self.of is not None:
+            return self.of.reach_ms + self.before_ms
+        if self.kind == "trailing":
+            return self.length_ms + resolution_ms(self.length_ms)
         if self.kind == "units":
             return (self.units * UNIT_DAYS_MAX[self.unit] + 1) * MILLISECONDS["d"]
         return REACH_DAYS[self.kind][self.unit] * MILLISECONDS["d"]
