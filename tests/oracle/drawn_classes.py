@@ -265,27 +265,15 @@ def undo(draft: Draft) -> None:
 
 
 def terms(draft: Draft) -> None:
-    """Extremes, ranks, scores, shares and reach."""
+    """Extremes, ranks, scores and shares."""
     for number in range(draft.pick(3, 2, 4)):
         kind = draft.pick(
             *("min", "max", "median", "quantile", "approx_distinct"),
-            *("nps", "csat", "top_share", "distinct", "sum_distinct"),
+            *("nps", "csat", "top_share"),
         )
-        name = f"term_{number}"
-        if kind in {"distinct", "sum_distinct"}:
-            event = _event_of(draft, "user", "item")
-            draft.sets.setdefault(
-                "within",
-                {
-                    "of": "item",
-                    "when": f"count({event}) >= {draft.pick(1, 2)}",
-                    "window": draft.window(),
-                },
-            )
-            inner = f"{event}.user, within=within"
-        elif kind == "top_share":
+        if kind == "top_share":
             event = _event_of(draft, "user")
-            inner = f"{event}, by=user, top={draft.pick('1%', '50%', '0.34')}"
+            inner = f"{event}, by=user, top={draft.pick('1%', '50%', '34%')}"
         elif kind == "approx_distinct":
             event = draft.pick(*draft.events)
             inner = f"{event}.{draft.pick(*draft.events[event]['ids'])}"
@@ -293,7 +281,23 @@ def terms(draft: Draft) -> None:
             event = draft.pick(*draft.events)
             more = {"quantile": f", {draft.pick('0.9', '0.25', '0.5')}", "csat": ", top=2"}
             inner = f"{event}.{draft.need(event, 'n')}{more.get(kind, '')}"
-        _metric(draft, name, f"{kind}({inner}{options_of(draft, event)})", window=True)
+        value = f"{kind}({inner}{options_of(draft, event)})"
+        _metric(draft, f"term_{number}", value, window=True)
+
+
+def reach(draft: Draft) -> None:
+    """Whom the members of a set have met."""
+    event = _event_of(draft, "user", "item")
+    of, other = draft.pick(("item", "user"), ("user", "item"))
+    draft.sets["meeting"] = {
+        "of": of,
+        "when": f"count({event}{options_of(draft, event)}) >= {draft.pick(1, 2)}",
+        "window": draft.window(),
+    }
+    for function in ("distinct", "sum_distinct"):
+        value = f"{function}({event}.{other}, within=meeting{options_of(draft, event)})"
+        _metric(draft, f"met_{function}", value, window=True)
+        _guarded(draft, f"met_{function}")
 
 
 def growth(draft: Draft) -> None:
@@ -355,7 +359,7 @@ ADD: dict[str, Callable[[Draft], None]] = {
         add.__name__: add
         for add in (
             *(params, states, states_of_rows, habits, anchored, streams, undo),
-            *(terms, growth, segments, baselines, indexes),
+            *(terms, reach, growth, segments, baselines, indexes),
         )
     },
 }
