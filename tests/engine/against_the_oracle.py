@@ -9,6 +9,7 @@ from hypothesis import settings
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts
+from tests.oracle.drawn_classes import LANDED
 from tests.oracle.language import read
 from tests.oracle.model import Definition
 from tests.oracle.oracle import Reading, expected
@@ -18,7 +19,10 @@ from tests.oracle.words import path_of
 
 CASES = 300 if settings.get_current_profile_name() == "ci" else 30
 """300 are promised, whatever else a profile says."""
-CASES_OF_A_CLASS = 80 if settings.get_current_profile_name() == "ci" else 5
+TOGETHER = 1_000 if settings.get_current_profile_name() == "ci" else 90
+"""Of all classes, fed whole or in pieces."""
+CLASSES = tuple(about for about in LANDED if about != "plain")
+CASES_OF_A_CLASS = math.ceil((TOGETHER - CASES - CASES // 2) / len(CLASSES))
 RECORDS_MAX = 40
 """Of a case that is about one class, besides those of long before."""
 QUOTIENT = 1e-9

@@ -35,6 +35,7 @@ def disagreements(case: Case) -> list[str]:
     plan = compiled(case.definition)
     engine = fed(plan, deployed(case), case.records)
     ticks = engine.ticks_at(case.ticks_ms)
+    assert engine.counts.balanced
     return differences(case, plan, ticks, engine.counts)
 
 

@@ -119,6 +119,8 @@ class Draft:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     streams: dict[str, dict[str, Any]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    has_calendar: bool = True
+    """Whether windows of the calendar are drawn."""
 
     def chance(self, percent: int) -> bool:
         """Decide something that shrinks towards no."""
@@ -130,7 +132,7 @@ class Draft:
 
     def window(self) -> str:
         """Choose a window, a trailing one more often."""
-        if self.chance(25):
+        if self.has_calendar and self.chance(25):
             return self.pick(*CALENDAR)
         return f"trailing {self.pick(*self.scale.trailing)}"
 

@@ -363,5 +363,8 @@ ADD: dict[str, Callable[[Draft], None]] = {
         )
     },
 }
-LANDED = ("plain", "params", "habits", "states")
+LANDED = (
+    *("plain", "params", "states", "habits"),
+    *("streams", "terms", "growth", "baselines", "indexes"),
+)
 """The classes that the engine knows."""

@@ -193,9 +193,9 @@ def _use_everything(draft: Draft) -> None:
             star["value"] = f'{star["value"]} + count({name}, window="{window}")'
 
 
-def drafted(draw: DrawFn, scale: Scale, *, small: bool) -> Draft:
+def drafted(draw: DrawFn, scale: Scale, *, small: bool, has_calendar: bool = True) -> Draft:
     """Draw a definition of counts, sums and sets of them; a small one leaves room for more."""
-    draft = Draft(draw, scale)
+    draft = Draft(draw, scale, has_calendar=has_calendar)
     for name in ("e_one", "e_two", "e_three")[: draft.pick(2, 1, 3)]:
         draw_event(draft, name)
     if draft.chance(30):

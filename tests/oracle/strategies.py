@@ -155,7 +155,8 @@ def cases(
     """
     about = draw(st.sampled_from(classes))
     scale = draw(st.sampled_from((SLOW, *SCALES[-1:]) if about == "habits" else SCALES))
-    draft = drafted(draw, scale, small=about != "plain")
+    # Windows of the calendar look at records of long ago, from which on growth has its grid.
+    draft = drafted(draw, scale, small=about != "plain", has_calendar=about != "growth")
     ADD[about](draft)
     zone = zone or draw(st.sampled_from(ZONES))
     text = written(draft, zone)
