@@ -113,10 +113,17 @@ SHAPES = ("T", "T", "T", "T / T", "T / T", "T + T * 2", "(T - T) / T", "-T", "T 
 SHAPES_OVER_METRICS = ("M", "M / T", "M * 100", "M - M", "M / (M + T)")
 
 
+def _fed(draft: Draft) -> list[str]:
+    """Name the metrics beside the North Star that are more than a number."""
+    return [
+        name for name, about in draft.metrics.items() if name != "star" and about["value"] != "42"
+    ]
+
+
 def _metric(draft: Draft, name: str, shape: str | None = None) -> None:
     """Draw a metric's value; M stands for a metric so far and T for a term."""
-    shape = shape or draft.pick(*SHAPES, *(SHAPES_OVER_METRICS if len(draft.metrics) > 1 else ()))
-    earlier = [other for other in draft.metrics if other != "star"]
+    shape = shape or draft.pick(*SHAPES, *(SHAPES_OVER_METRICS if _fed(draft) else ()))
+    earlier = _fed(draft)
     text, needs = "", False
     for letter in shape:
         if letter == "T":
@@ -161,7 +168,7 @@ def _roles(draft: Draft) -> None:
     """Make the first metric the North Star, and of the others inputs and guardrails."""
     star = draft.metrics["star"]
     star["role"] = "north_star"
-    others = [name for name in draft.metrics if name != "star"]
+    others = _fed(draft)
     inputs = others[: draft.pick(0, 1, 2)] if others else []
     if inputs:
         star["inputs"] = dict.fromkeys(inputs, draft.pick("formula", "hypothesis"))
