@@ -73,7 +73,7 @@ def test_drawn_cases_are_telling():
 
     @seed(1)
     @settings(
-        max_examples=150,
+        max_examples=250,
         deadline=None,
         database=None,
         phases=[Phase.generate],
