@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
 KEYS = {
     *("title", "definition", "file", "settings", "events", "records"),
-    *("other_orders", "expect", "counts"),
+    *("other_orders", "expect", "counts", "rows"),
 }
 PARTS = (
     *("value", "numerator", "denominator", "samples", "coverage", "residual", "state"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.spec import read_definition
+from tests.inventory.page import claims_of
 from tests.scenarios.scenario import ROOT, titled
 
 DEFINITIONS = sorted((ROOT / "definitions").glob("*/*.yaml"))
@@ -20,12 +21,13 @@ def test_a_shipped_definition_has_no_problem(path: Path):
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
-def test_a_shipped_definition_has_its_own_folder_page_and_name(path: Path):
-    """Folder, file and product bear one name, and a page beside the file says what was settled."""
+def test_a_shipped_definition_has_its_own_folder_and_name_and_says_what_was_settled(path: Path):
+    """Folder, file and product bear one name, and comments or a page say what was settled."""
     plan = read_definition(path).plan
     assert plan is not None
     assert plan.product == path.stem == path.parent.name
-    assert "settled" in (path.parent / "README.md").read_text(encoding="utf-8")
+    page = path.parent / "README.md"
+    assert [*claims_of(path)] or "settled" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)

@@ -1,0 +1,61 @@
+"""Every row of the inventory is defined, shown with numbers, and settled; the page says where."""
+
+from pipeline.spec import read_definition
+from tests.inventory.page import BAD, PAGE, claims, page, rows, shown
+
+# Rows that nobody has written yet. The list is to become empty, and to stay so.
+NOT_YET = [
+    # N1 to N23
+    *["N6", "N7", "N8", "N9", "N10", "N11", "N12", "N13", "N14", "N15", "N16", "N17", "N18", "N19"],
+    *["N20", "N21", "N22", "N23"],
+    #
+    # N24 to N46
+    *["N24", "N25", "N26", "N27", "N28", "N29", "N30", "N31", "N32", "N33", "N34", "N35", "N36"],
+    *["N37", "N38", "N39", "N40", "N41", "N42", "N43", "N44", "N45", "N46"],
+    #
+    # I
+    *["I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I15", "I16", "I17", "I18"],
+    *["I19", "I20", "I21", "I22", "I23", "I24", "I25", "I26", "I27", "I28"],
+    #
+    # C
+    *["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9"],
+]
+
+
+def test_every_row_is_defined_and_shown():
+    """No row is without a definition or a scenario, and the list of what is missing is true."""
+    claimed = {row for claim in claims() for row in claim.rows}
+    missing = [row for row in rows() if row not in claimed or row not in shown()]
+    assert missing == NOT_YET
+
+
+def test_no_row_is_named_that_there_is_not():
+    """A slip in an id is no row."""
+    named = [row for claim in claims() for row in claim.rows] + [*shown()]
+    assert [row for row in named if row not in rows()] == []
+
+
+def test_a_claim_stands_above_what_it_is_about():
+    """Every comment of a row belongs to the set, metric or stream below it."""
+    for claim in claims():
+        if claim.file.parent == BAD:
+            continue
+        plan = read_definition(claim.file).plan
+        text = claim.file.read_text(encoding="utf-8")
+        assert plan is not None
+        assert f"  {claim.name}:" in text, claim
+
+
+def test_a_row_is_shown_by_a_scenario_of_its_definition():
+    """The numbers are those of the very file that is there to be copied."""
+    seen = shown()
+    for row in rows():
+        files = {claim.file for claim in claims() if row in claim.rows}
+        texts = [path.read_text(encoding="utf-8") for path in seen.get(row, [])]
+        about = [f for f in files if any(f"/{f.name}" in text for text in texts)]
+        assert about or all(f.parent == BAD for f in files), row
+
+
+def test_the_page_is_up_to_date():
+    """`make inventory` writes it anew."""
+    assert PAGE.read_text(encoding="utf-8") == page()
