@@ -2,7 +2,7 @@
 
 Ids come from one small pool, so that thresholds are crossed and pairs are found. Numbers lie about
 those that the definition names, texts are among those it names. Some records come late, some twice,
-some lack a place.
+some lack a place. What undoes an event names the same entities as it, as the reference asks for.
 """
 
 import ast
@@ -101,6 +101,8 @@ def _drawn(
         _put(body, definition.envelope.id, f"m{luck.integers(1 << 60)}")
     for event in definition.events.values():
         if name in event.names:
+            for path in _linked(definition, event):
+                _put(body, path, f"e{at_ms % ENTITIES}")
             for path, value in _places(definition, event, words, at_ms, luck):
                 if luck.random() >= ABSENT:
                     _put(body, path, value)
@@ -115,6 +117,15 @@ def _places(
             yield path, f"e{int(luck.integers(ENTITIES) * luck.random())}"
     for path, kind in place_types(definition, event.name).items():
         yield path, _value(kind, words, at_ms, luck)
+
+
+def _linked(definition: Definition, event: Event) -> Iterator[Path]:
+    """Name the places of ids that tell an event and what undoes it apart from others."""
+    for undone in definition.events.values():
+        undoing = undone.undone_by
+        if undoing is not None and event.name in {undone.name, undoing.event}:
+            shared = undone.ids.keys() & definition.events[undoing.event].ids.keys()
+            yield from (path for entity in sorted(shared) for path in event.ids[entity].paths)
 
 
 def _value(kind: str, words: _Words, at_ms: int, luck: np.random.Generator) -> object:
