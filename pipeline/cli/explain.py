@@ -27,7 +27,8 @@ from pipeline.spec.trace import trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.core.plan import Event, Feed, Guard, Memory, Metric, Plan, Term
+    from pipeline.core.plan import Event, Feed, Memory, Plan, Term
+    from pipeline.core.tree import Guard, Metric
     from pipeline.core.windows import Window
     from pipeline.spec import Result
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from pipeline.cli.validate import show, valid_results_at
-from pipeline.core.plan import EdgeKind, Role
+from pipeline.core.tree import EdgeKind, Role
 from pipeline.core.windows import maturity
 from pipeline.spec.trace import trace
 

@@ -1,6 +1,6 @@
 """Conditions on what an entity is: now, or as of the time of a row.
 
-What is not known holds neither way, so comparisons are negated themselves (`plan.ValueIn`).
+What is not known holds neither way, so comparisons are negated themselves (`sets.ValueIn`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.history import History
 from pipeline.core.memories.memory import Flags, Memory, RowNumbers, Times
 from pipeline.core.memories.value import Value
-from pipeline.core.plan import AllHeld, AnyHeld, Condition, OfValue, ValueAtLeast
+from pipeline.core.sets import AllHeld, AnyHeld, Condition, OfValue, ValueAtLeast
 from pipeline.core.texts import text_hashes
 
 
@@ -25,6 +26,13 @@ def of_value(condition: OfValue, value: Value, salt: int) -> Flags:
     numbers = [option for option in condition.options if isinstance(option, int)]
     options = np.concatenate([text_hashes(texts, salt), np.array(numbers, np.int64)])
     return value.one_of(options, negated=negated)
+
+
+def chosen_as_of(
+    condition: Condition | None, diary: Diary, memory: Callable[[int], Memory], salt: int
+) -> Flags | None:
+    """Which entries of a diary count, by what was known at their time; None for all of them."""
+    return None if condition is None else held_as_of(condition, diary.entries, memory, salt)
 
 
 def held_as_of(

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from pipeline.core.compose import Reading
 from pipeline.core.grid import LookBack
-from pipeline.core.plan import Metric, Plan
+from pipeline.core.plan import Plan
 from pipeline.core.proxy import CLOSES, correlation
 from pipeline.core.targets import UNKNOWN, progress
+from pipeline.core.tree import Metric
 from pipeline.core.windows import DAY_MS
 
 SavedClose = tuple[str, int, float]  # identity of its metric, tick, value

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import plan as plans
-from pipeline.core.known import comparisons
 from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.first_seen import NOT_YET, FirstSeen
 from pipeline.core.memories.memory import NEVER, Flags, Memory, RowNumbers, Times
-from pipeline.core.plan import AtLeast, Cohort, EntitySet
+from pipeline.core.sets import AtLeast, Cohort, EntitySet, comparisons
 from pipeline.core.windows import Anchored, Window
 
 Entries = tuple[RowNumbers, Times]  # rows of a table, several times each, and times

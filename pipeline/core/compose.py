@@ -20,11 +20,11 @@ from pipeline.core.formula import (
     leaves,
 )
 from pipeline.core.grid import one_period_before
-from pipeline.core.known import metrics_in
 from pipeline.core.measures import Number, divide, finite, measure, ratio, score, wilson
 from pipeline.core.partial import Partial
-from pipeline.core.plan import Metric, Plan
+from pipeline.core.plan import Plan
 from pipeline.core.summaries import Figures
+from pipeline.core.tree import Metric, metrics_in
 from pipeline.core.windows import Window
 
 
@@ -98,7 +98,7 @@ def compose_one(
     """The reading of one metric without its residual, and of no others but those in its value."""
     terms = _Whole(plan, whole, tick_ms, since_ms)
     readings: dict[int, Reading] = {}
-    for needed in sorted(metrics_in(plan, number)):
+    for needed in sorted(metrics_in(plan.metrics, number)):
         metric = replace(plan.metrics[needed], formula=None)
         readings[needed] = _reading(metric, terms, readings)
     return readings[number]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 Path = tuple[str, ...]  # keys, from the record down
 
@@ -90,3 +91,18 @@ class AnyOf:
 
 
 Expression = At | Named | Literal | Arithmetic | Comparison | OneOf | Not | AllOf | AnyOf
+
+
+@lru_cache(maxsize=1024)
+def named_in(expression: Expression | None) -> frozenset[str]:
+    """The names that an expression looks at."""
+    match expression:
+        case Named(name=name):
+            return frozenset([name])
+        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
+            return named_in(left) | named_in(right)
+        case AllOf(operands=operands) | AnyOf(operands=operands):
+            return frozenset().union(*map(named_in, operands))
+        case Not(operand=inner) | OneOf(item=inner):
+            return named_in(inner)
+    return frozenset()

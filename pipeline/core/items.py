@@ -6,9 +6,7 @@ Numbers are whole millionths, texts are hashes (`core/texts.py`), true and false
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -16,18 +14,13 @@ from numpy.typing import NDArray
 
 from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.expression import (
-    AllOf,
-    AnyOf,
-    Arithmetic,
     At,
-    Comparison,
-    Expression,
     Kind,
     Named,
-    Not,
-    OneOf,
+    named_in,
 )
-from pipeline.core.memories.memory import ABSENT_MICROS, Flags, RowNumbers, Times
+from pipeline.core.memories.memory import ABSENT_MICROS, Flags
+from pipeline.core.memories.stream import Items
 from pipeline.core.plan import MICROS
 from pipeline.core.quantile import buckets_of
 from pipeline.core.streams import OfItems
@@ -37,25 +30,6 @@ from pipeline.core.windows import Window
 
 _CODE: Final = np.int64((1 << 63) - 1)  # a text's hash without its sign, as a code
 _HALF: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """Items of one table: the row each belongs to, the moment it stands at, and its columns."""
-
-    rows: RowNumbers
-    at_ms: Times
-    columns: Mapping[str, NDArray[np.int64]]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, chosen: Flags) -> Items:
-        """Some of the items, by flag."""
-        if chosen.all():
-            return self
-        columns = {name: column[chosen] for name, column in self.columns.items()}
-        return Items(self.rows[chosen], self.at_ms[chosen], columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +53,10 @@ class _Leaves:
         return int(text_hashes([text], self.salt)[0] & _CODE)
 
 
-@lru_cache(maxsize=1024)
-def looked_at(expression: Expression | None) -> frozenset[str]:
-    """The names that a condition looks at."""
-    match expression:
-        case Named(name=name):
-            return frozenset([name])
-        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
-            return looked_at(left) | looked_at(right)
-        case AllOf(operands=operands) | AnyOf(operands=operands):
-            return frozenset().union(*map(looked_at, operands))
-        case Not(operand=inner) | OneOf(item=inner):
-            return looked_at(inner)
-    return frozenset()
-
-
 def chosen(items: Items, wanted: OfItems, window: Window, tick_ms: int, salt: int) -> Items:
     """The items in a window that are asked for and have what is asked of them."""
     start_ms, end_ms = window.span(tick_ms)
-    asked = {*looked_at(wanted.where), *filter(None, (wanted.column, wanted.distinct))}
+    asked = {*named_in(wanted.where), *filter(None, (wanted.column, wanted.distinct))}
     columns = {name: items.columns[name] for name in asked}
     inside = (items.at_ms >= start_ms) & (items.at_ms < end_ms)
     found = Items(items.rows, items.at_ms, columns).take(inside)

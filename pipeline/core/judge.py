@@ -17,7 +17,8 @@ from typing import Final
 from pipeline.core.baselines import Fixed, Past, Previous, look_back_of, looked_at
 from pipeline.core.closes import Closes
 from pipeline.core.compose import Reading
-from pipeline.core.plan import Better, Guard, Plan
+from pipeline.core.plan import Plan
+from pipeline.core.tree import Better, Guard
 
 
 class State(StrEnum):

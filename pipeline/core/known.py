@@ -19,19 +19,9 @@ from functools import cache
 from typing import Final
 
 from pipeline.core.decode import LONG_AGO
-from pipeline.core.formula import OfMetric, OfTerm, leaves
-from pipeline.core.plan import (
-    AtLeast,
-    Cohort,
-    Compared,
-    Condition,
-    Memory,
-    MemoryKind,
-    NotHeld,
-    Plan,
-    Term,
-    TermKind,
-)
+from pipeline.core.plan import Memory, MemoryKind, Plan, Term, TermKind
+from pipeline.core.sets import AtLeast, Cohort, Compared, comparisons
+from pipeline.core.tree import terms_of
 from pipeline.core.windows import Window
 
 ALWAYS: Final = LONG_AGO  # for as long as anything was watched
@@ -144,7 +134,7 @@ class Known:
     def metric_since_ms(self, plan: Plan, metric: int) -> int:
         """From when on a metric's value is known."""
         terms = self.terms_since_ms(plan)
-        return max((terms[term] for term in terms_of(plan, metric)), default=ALWAYS)
+        return max((terms[term] for term in terms_of(plan.metrics, metric)), default=ALWAYS)
 
 
 def at_first(plan: Plan) -> Known:
@@ -183,34 +173,6 @@ def _later(grants: Iterable[Grant], since_ms: int) -> Iterator[Grant]:
 def _says_more(one: Grant, other: Grant) -> bool:
     larger = one.k >= other.k and one.reach_ms >= other.reach_ms
     return larger and one.since_ms <= other.since_ms
-
-
-def terms_of(plan: Plan, metric: int) -> set[int]:
-    """The terms that a metric's value is made of, those of other metrics in it too."""
-    values = (plan.metrics[each].value for each in metrics_in(plan, metric))
-    return {leaf.term for value in values for leaf in leaves(value) if isinstance(leaf, OfTerm)}
-
-
-def metrics_in(plan: Plan, metric: int) -> set[int]:
-    """A metric and those that its value is made of."""
-    found = {metric}
-    for leaf in leaves(plan.metrics[metric].value):
-        if isinstance(leaf, OfMetric):
-            found |= metrics_in(plan, leaf.metric)
-    return found
-
-
-def comparisons(condition: Condition) -> Iterator[Compared]:
-    """The comparisons that a condition is made of."""
-    if isinstance(condition, Compared):
-        yield condition
-        if isinstance(condition, AtLeast) and condition.as_of is not None:
-            yield from comparisons(condition.as_of)
-    elif isinstance(condition, NotHeld):
-        yield from comparisons(condition.condition)
-    else:
-        for part in condition.conditions:
-            yield from comparisons(part)
 
 
 class _Since:

@@ -8,6 +8,8 @@ A plan is read from left to right, like the data:
     columns ─▶ events ─▶ feeds ─▶ memories ─▶ sets, terms ─▶ metrics
     (decode)   (match)   (match)  (roll)      (roll)         (compose, judge)
 
+The sets stand in `core/sets.py`, the metrics in `core/tree.py`.
+
 Things refer to each other by index into the plan's tuples. Each `identity` is a digest that stays
 the same when the definition changes elsewhere (`spec/identities.py`); plans made by hand have none.
 """
@@ -18,16 +20,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pipeline.core.baselines import Baseline
 from pipeline.core.envelope import Envelope, TimeUnit
 from pipeline.core.expression import Expression, Kind, Path
-from pipeline.core.formula import Dimension, Formula
+from pipeline.core.sets import Condition, EntitySet, Reach
 from pipeline.core.streams import OfItems, Stream
-from pipeline.core.targets import Target
-from pipeline.core.windows import Anchored, Window
+from pipeline.core.tree import Metric
+from pipeline.core.windows import Window
 
 MICROS: Final = 1_000_000  # sums are kept as whole millionths, so that they are exact
-ENTITY_ITSELF: Final = -1  # in place of an attribute: the entity itself is left out
 TEXTS: Final = "(text)"  # in place of an entity: a table whose rows are texts
 
 # ── decode: what a record is read for ────────────────────────────────────────────────────────────
@@ -197,147 +197,7 @@ class Memory:
         return self.reach_ms + (0 if self.stream is None else self.stream.slack_ms)
 
 
-# ── sets ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class SinceFirst:
-    """A threshold that grows with the periods since an entity's first event, begun ones included.
-
-    `thresholds` are those of one period, two, and so on; after the last it grows no more.
-    """
-
-    memory: int  # first_seen
-    period_ms: int
-    thresholds: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """A memory's quantity is at least `threshold`; every comparison of a set comes down to this.
-
-    `threshold` is in events, others or members; in millionths for a ledger of a value.
-    `window` is None for attributes and tallies. `leave_out` is for different others: the memory
-    index of an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks,
-    whose window has all units that the threshold may need; `since_first` stands in for the
-    threshold. `items` is for streams, `as_of` for diaries and encounters: what holds of their rows
-    by what was known at their time, a condition on histories.
-    """
-
-    memory: int
-    window: Window | None
-    threshold: int
-    leave_out: int | None = None
-    grace: int | None = None
-    since_first: SinceFirst | None = None
-    items: OfItems | None = None
-    as_of: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ValueIn:
-    """A value attribute is one of `options`, or where `negated` none of them.
-
-    Options are texts, millionths, or 0 and 1 for true or false. What is not known holds neither
-    way, so it is the comparison that is negated and never `NotHeld` of it.
-    """
-
-    memory: int
-    options: tuple[str | int, ...]
-    negated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ValueAtLeast:
-    """A value attribute is at least `threshold` millionths, or where `negated` less.
-
-    What is not known is neither.
-    """
-
-    memory: int
-    threshold: int
-    negated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NotHeld:
-    """`not condition`."""
-
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class AllHeld:
-    """Every condition holds."""
-
-    conditions: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyHeld:
-    """At least one condition holds."""
-
-    conditions: tuple[Condition, ...]
-
-
-OfValue = ValueIn | ValueAtLeast
-Compared = AtLeast | OfValue
-Condition = Compared | NotHeld | AllHeld | AnyHeld
-
-
-@dataclass(frozen=True, slots=True)
-class RollUp:
-    """Members of a set, counted for the entity that their attribute names.
-
-    `tally` belongs to the next level or a later one; `attribute` stands in the set's own table.
-    """
-
-    attribute: int
-    tally: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Others of a set's members, counted once each however many members have met them.
-
-    `pairs` stands in the set's own table; `tally` belongs to the level above and has the others.
-    """
-
-    set: int
-    pairs: int
-    window: Window
-    tally: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """Who takes part in a set, and in which span of its own each is looked at.
-
-    `anchor` is the memory of when each span begins. `runs` are the memories of the rows that make
-    a first session, none for a span of a fixed size.
-    """
-
-    window: Anchored
-    anchor: int
-    runs: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EntitySet:
-    """Which entities qualify at a tick. An entity that did nothing never does."""
-
-    name: str
-    entity: str
-    level: int
-    when: Condition
-    roll_ups: tuple[RollUp, ...]
-    windows: tuple[Window, ...]  # its own and those of the sets it counts, for coverage
-    growth: tuple[int, ...] = ()  # memories that take in who its members are
-    identity: str = ""  # of its condition, and of all that this looks at
-    cohort: Cohort | None = None  # None where every entity takes part
-
-
-# ── compose: terms and metrics ───────────────────────────────────────────────────────────────────
+# ── compose: terms ────────────────────────────────────────────────────────────────────────────────
 
 
 class TermKind(StrEnum):
@@ -383,88 +243,6 @@ class Term:
     period_ms: int | None = None  # the windows are looked at one period ago, too
     items: OfItems | None = None
     as_of: Condition | None = None
-
-
-class Role(StrEnum):
-    """What a metric is for."""
-
-    NORTH_STAR = "north_star"
-    INPUT = "input"
-    GUARDRAIL = "guardrail"
-    RESULT = "result"
-    REFERENCE = "reference"
-
-
-class Facet(StrEnum):
-    """What an input says about use."""
-
-    BREADTH = "breadth"
-    DEPTH = "depth"
-    FREQUENCY = "frequency"
-    EFFICIENCY = "efficiency"
-
-
-class Better(StrEnum):
-    """In which direction a guardrail gets better."""
-
-    LOWER = "lower"
-    HIGHER = "higher"
-    BETWEEN = "between"
-
-
-class EdgeKind(StrEnum):
-    """What a line of the tree claims."""
-
-    FORMULA = "formula"  # solid: arithmetic, checked at every tick
-    HYPOTHESIS = "hypothesis"  # dotted: believed
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """An input of a metric."""
-
-    metric: int
-    kind: EdgeKind
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """The limits of a guardrail. `warn` and `breach` are shares of the baseline (0.05 is 5 %)."""
-
-    protects: int
-    better: Better
-    low: float | None  # both for `between` only
-    high: float | None
-    baseline: Baseline | None  # None for `between`
-    warn: float
-    breach: float
-    min_samples: int
-    hold_ms: int
-    severity: str
-    owner: str | None
-    runbook: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A number of the tree."""
-
-    name: str
-    label: str
-    definition: str
-    role: Role
-    facet: Facet | None
-    unit: str
-    owner: str | None
-    value: Formula
-    formula: Formula | None
-    inputs: tuple[Edge, ...]
-    guard: Guard | None
-    identity: str = ""  # of all that its value is made of
-    targets: tuple[Target, ...] = ()  # in the order of their days
-    since_ms: int | None = None  # the start of the day from which its definition holds
-    proxy_for: int | None = None  # the metric that it stands for
-    by: tuple[Dimension, ...] = ()
 
 
 # ── the whole ────────────────────────────────────────────────────────────────────────────────────

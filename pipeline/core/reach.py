@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.changes import Changes
-from pipeline.core.plan import Plan, Reach
+from pipeline.core.plan import Plan
+from pipeline.core.sets import Reach
 from pipeline.core.snapshot import Arrays
 from pipeline.core.stored_names import StoredNames
 

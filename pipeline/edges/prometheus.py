@@ -22,9 +22,10 @@ from pipeline.core.compose import Reading
 from pipeline.core.formula import Index
 from pipeline.core.judge import State, Verdict
 from pipeline.core.measures import Number
-from pipeline.core.plan import Metric as PlannedMetric, Plan
+from pipeline.core.plan import Plan
 from pipeline.core.records import Filtered, Reason
 from pipeline.core.segments import SET_APART, Segment
+from pipeline.core.tree import Metric as PlannedMetric
 from pipeline.edges.newest import Newest
 from pipeline.telemetry import LetterOutcome, PartitionFigures, ProcessFigures, Telemetry
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import structlog
 
-from pipeline.core.known import ALWAYS, Known, comparisons, terms_of
-from pipeline.core.plan import AtLeast, EntitySet, Event, Plan
+from pipeline.core.known import ALWAYS, Known
+from pipeline.core.plan import Event, Plan
 from pipeline.core.publish import iso
+from pipeline.core.sets import AtLeast, EntitySet, comparisons
+from pipeline.core.tree import terms_of
 
 log = structlog.get_logger()
 
@@ -51,7 +53,7 @@ def _made_of(plan: Plan, number: int) -> list[Event | EntitySet]:
     """The events and sets that a metric looks at: events, then sets, lower ones first."""
     events: dict[int, None] = {}
     sets: dict[int, None] = {}
-    for term in sorted(terms_of(plan, number)):
+    for term in sorted(terms_of(plan.metrics, number)):
         memory, of_set = plan.terms[term].memory, plan.terms[term].set
         as_of = plan.terms[term].as_of
         for compared in () if as_of is None else comparisons(as_of):

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.plan import AllHeld, AnyHeld, Condition
+from pipeline.core.sets import AllHeld, AnyHeld, Condition
 from pipeline.core.windows import Anchored
 from pipeline.spec.findings import Broken
 from pipeline.spec.states import condition_of, negation, read_state

@@ -24,6 +24,7 @@ from pipeline.spec.states import states_in, use_in_state
 from pipeline.spec.stream_columns import use_in_stream
 from pipeline.spec.streams import for_ever, read_streams
 from pipeline.spec.tables import Tables
+from pipeline.spec.terms import Terms
 from pipeline.spec.tree import check_tree
 from pipeline.spec.undone import check_undone
 from pipeline.spec.units import check_fed, check_units
@@ -65,7 +66,8 @@ def _compiled(
     written_metrics: dict[str, WrittenMetric],
 ) -> plan.Plan:
     sets = Sets(tables, written_sets)
-    metrics = Metrics(tables, sets, written_metrics)
+    terms = Terms(tables, sets)
+    metrics = Metrics(tables, written_metrics, terms)
     compiled_sets = sets.compile()
     compiled_metrics = metrics.compile()
     check_fed(tables.names, compiled_metrics)
@@ -87,10 +89,10 @@ def _compiled(
         tables.memories.feeds(),
         tables.memories.memories(),
         sets.with_growth(compiled_sets),
-        tuple(metrics.terms),
+        tuple(terms.numbers),
         compiled_metrics,
-        1 + max([0, *(one.level for one in compiled_sets), *(one.level for one in metrics.terms)]),
-        tuple(metrics.reaches),
+        1 + max([0, *(one.level for one in compiled_sets), *(one.level for one in terms.numbers)]),
+        tuple(terms.reaches),
     )
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from pipeline.core.plan import Better, Role
+from pipeline.core.tree import Better, Role
 
 if TYPE_CHECKING:
-    from pipeline.core.plan import Guard, Metric, Plan
+    from pipeline.core.plan import Plan
+    from pipeline.core.tree import Guard, Metric
 
 
 def fingerprint(plan: Plan) -> Plan:

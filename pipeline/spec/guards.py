@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.core.baselines import Baseline
-from pipeline.core.plan import Better, Guard
+from pipeline.core.tree import Better, Guard
 from pipeline.spec import spans
 from pipeline.spec.problem import Refusal
 from pipeline.spec.schema import Between

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_hexdigest
 
-from pipeline.core import expression as tree, formula as formulas, plan as plans
-from pipeline.core.plan import ENTITY_ITSELF, KINDS_OF_IDS, MemoryKind, TermKind
+from pipeline.core import expression as tree, formula as formulas
+from pipeline.core.plan import KINDS_OF_IDS, MemoryKind, TermKind
+from pipeline.core.sets import ENTITY_ITSELF, AllHeld, AtLeast, NotHeld, ValueAtLeast, ValueIn
 from pipeline.core.streams import StreamKind
 from pipeline.core.windows import Anchored, Trailing, Unit, Units
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from pipeline.core.envelope import Envelope
     from pipeline.core.expression import Expression
     from pipeline.core.formula import Formula
-    from pipeline.core.plan import Cohort, Condition, Event, IdSource, Memory, Plan
+    from pipeline.core.plan import Event, IdSource, Memory, Plan
+    from pipeline.core.sets import Cohort, Condition
     from pipeline.core.streams import OfItems, Stream, StreamPart
     from pipeline.core.windows import Window
 
@@ -189,27 +191,27 @@ class _Identities:
 
     def _condition(self, condition: Condition) -> tuple[object, ...]:
         match condition:
-            case plans.AtLeast(
+            case AtLeast(
                 memory=memory, window=window, threshold=threshold, leave_out=out, items=items
             ):
                 left_out = out if out is None or out == ENTITY_ITSELF else self.memory(out)
                 said = "at least", self.memory(memory), _window(window), threshold, left_out
                 asked = *self._items(memory, items), *self._as_of(condition.as_of)
                 return *said, *self._habit(condition), *asked
-            case plans.ValueIn(memory=memory, options=options, negated=negated):
+            case ValueIn(memory=memory, options=options, negated=negated):
                 return "value in", self.memory(memory), sorted(options, key=repr), negated
-            case plans.ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
+            case ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
                 return "value at least", self.memory(memory), threshold, negated
-            case plans.NotHeld(condition=inner):
+            case NotHeld(condition=inner):
                 return "not", self._condition(inner)
-            case plans.AllHeld(conditions=conditions):
+            case AllHeld(conditions=conditions):
                 return "all", *_in_any_order(map(self._condition, conditions))
         return "any", *_in_any_order(map(self._condition, condition.conditions))
 
     def _as_of(self, condition: Condition | None) -> tuple[object, ...]:
         return () if condition is None else ("as of", self._condition(condition))
 
-    def _habit(self, condition: plans.AtLeast) -> tuple[object, ...]:
+    def _habit(self, condition: AtLeast) -> tuple[object, ...]:
         """What only habits say, so that all else is found again as ever."""
         first = condition.since_first
         if first is not None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.baselines import Fixed
 from pipeline.core.formula import Calculation, OfTerm, TermPart
-from pipeline.core.plan import Better
+from pipeline.core.tree import Better
 from pipeline.spec.canonical import number_text
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
     from pipeline.core.formula import Formula
-    from pipeline.core.plan import Guard, Metric, Plan
+    from pipeline.core.plan import Plan
+    from pipeline.core.tree import Guard, Metric
     from pipeline.spec.findings import Findings
 
 SHARE_UNKNOWN: Final = 0.5  # in its place, which also gives what a plain count varies by

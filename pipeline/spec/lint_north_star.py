@@ -12,7 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.formula import OfTerm
-from pipeline.core.plan import AtLeast, MemoryKind, Role, TermKind
+from pipeline.core.plan import MemoryKind, TermKind
+from pipeline.core.sets import AtLeast
+from pipeline.core.tree import Role
 from pipeline.core.windows import DAY_MS, Calendar, Trailing, Unit
 from pipeline.spec.fields import date_of
 from pipeline.spec.lint_tree import north_star_of

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core import expression as tree, plan
+from pipeline.core import expression as tree
 from pipeline.core.expression import Kind
 from pipeline.core.formula import (
     Calculation,
@@ -19,10 +19,9 @@ from pipeline.core.formula import (
     SurveyKind,
     TermPart,
 )
-from pipeline.core.plan import Term, TermKind
 from pipeline.core.targets import Target
-from pipeline.spec import growth, written
-from pipeline.spec.as_of import Reader
+from pipeline.core.tree import Edge, EdgeKind, Facet, Metric, Role
+from pipeline.spec import written
 from pipeline.spec.fields import start_ms
 from pipeline.spec.findings import Broken
 from pipeline.spec.guards import guard_of
@@ -36,37 +35,17 @@ from pipeline.spec.syntax import operator, place_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.core.streams import OfItems
-    from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.memories import Rows
     from pipeline.spec.names import Names
     from pipeline.spec.schema import MetricSource
-    from pipeline.spec.sets import Sets
     from pipeline.spec.tables import Tables
+    from pipeline.spec.terms import Terms
     from pipeline.spec.written import Written
 
-_WITHIN_LEVEL_MAX = 3  # each level is one more step for every tick to pass
 _NOTHING = Constant(0.0)  # in place of a part that has a problem
 PROMOTERS_FROM: Final = 9.0
 DETRACTORS_TO: Final = 6.0
-_PARTS = {
-    "sum": TermPart.SUM,
-    "mean": TermPart.MEAN,
-    "min": TermPart.MIN,
-    "max": TermPart.MAX,
-    "median": TermPart.QUANTILE,
-    "quantile": TermPart.QUANTILE,
-    "approx_distinct": TermPart.APPROX_DISTINCT,
-    "top_share": TermPart.TOP_SHARE,
-}
-_OF_ITEMS = {
-    "distinct": TermKind.ITEM_ENTITIES,
-    "min": TermKind.EXTREMES,
-    "max": TermKind.EXTREMES,
-    "median": TermKind.SKETCH,
-    "quantile": TermKind.SKETCH,
-}
 _COUNTS = (TermPart.COUNT, TermPart.SUM, TermPart.APPROX_DISTINCT)
 
 
@@ -110,20 +89,18 @@ class Metrics:
     """The metrics of a definition on their way into the plan."""
 
     tables: Tables
-    sets: Sets
     written: dict[str, WrittenMetric]
-    terms: dict[Term, int] = field(default_factory=dict)
+    terms: Terms
     order: dict[str, int] = field(default_factory=dict)
-    reaches: dict[plan.Reach, None] = field(default_factory=dict)
 
-    def compile(self) -> tuple[plan.Metric, ...]:
+    def compile(self) -> tuple[Metric, ...]:
         """All metrics, each after those it refers to; problems are reported on the way."""
         order, circles = ordered({name: self._needed(name) for name in self.written})
         for circle in circles:
             self._refuse_circle(circle)
         every = dict.fromkeys([*order, *self.written])  # those in a circle come last
         self.order = {name: at for at, name in enumerate(every)}
-        finished: dict[int, plan.Metric] = {}
+        finished: dict[int, Metric] = {}
         for number, name in enumerate(self.order):
             finished[number] = self._finished(name, finished)
         check_series(self.tables.names, finished.values())
@@ -144,16 +121,16 @@ class Metrics:
         )
         self.tables.names.findings.refuse(("metrics", circle[0], "value"), refusal)
 
-    def _finished(self, name: str, before: Mapping[int, plan.Metric]) -> plan.Metric:
+    def _finished(self, name: str, before: Mapping[int, Metric]) -> Metric:
         source, found = self.tables.names.definition.metrics[name], self.written[name]
         value = self._value(name, source, found.value) or _NOTHING
         self._check_unit(name, source, value)
-        return plan.Metric(
+        return Metric(
             name,
             source.label or label_of(name),
             source.definition,
-            plan.Role(source.role),
-            None if source.facet is None else plan.Facet(source.facet),
+            Role(source.role),
+            None if source.facet is None else Facet(source.facet),
             source.unit,
             source.owner,
             value,
@@ -163,7 +140,7 @@ class Metrics:
             targets=tuple(Target(start_ms(one.by), one.value) for one in source.targets),
             since_ms=None if source.since is None else start_ms(source.since),
             proxy_for=self.order.get(source.proxy_for or ""),
-            by=Segments(self.tables, self.terms).of(name, value, before),
+            by=Segments(self.tables, self.terms.numbers).of(name, value, before),
         )
 
     def _value(self, name: str, source: MetricSource, found: Written | None) -> Formula | None:
@@ -200,18 +177,14 @@ class Metrics:
         assert asked.part is not None
         assert asked.window is not None
         rows, window = self.tables.rows(0, None, found, asked), asked.window
-        scores = self._panes(rows, asked.part, window)
+        scores = self.terms.count(rows, asked.part, window)
         if asked.function == "csat":
             satisfied = _scoring(rows, asked.part, ">=", asked.share or 0.0)
-            return Survey(SurveyKind.CSAT, scores, self._panes(satisfied, None, window), None)
+            return Survey(SurveyKind.CSAT, scores, self.terms.count(satisfied, None, window), None)
         promoters = _scoring(rows, asked.part, ">=", PROMOTERS_FROM)
         detractors = _scoring(rows, asked.part, "<=", DETRACTORS_TO)
-        sides = (self._panes(each, None, window) for each in (promoters, detractors))
+        sides = (self.terms.count(each, None, window) for each in (promoters, detractors))
         return Survey(SurveyKind.NPS, scores, *sides)
-
-    def _panes(self, rows: Rows, value: str | None, window: Window) -> OfTerm:
-        memory = self.tables.memories.panes(rows, value, window)
-        return self._counted(Term(TermKind.PANES, 0, memory, None, (window,)), TermPart.COUNT)
 
     def _whole(self, found: Written | None) -> Formula | None:
         return None if found is None else self._formula(found, found.code.tree)
@@ -236,7 +209,7 @@ class Metrics:
                 if node not in found.calls:
                     raise Broken
                 self._refuse_survey(found, node)
-                return self._term(found, found.calls[node])
+                return self.terms.of(found, found.calls[node])
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return Constant(float(number))
             case ast.Name(id=name):
@@ -256,55 +229,6 @@ class Metrics:
         names.metric(name)
         return self.order[name]
 
-    def _term(self, found: Written, aggregate: Aggregate) -> Formula:
-        """A leaf for an aggregate; equal terms are counted once."""
-        if aggregate.is_of_set:
-            name = aggregate.subject
-            at = self.sets.index(name)
-            term = Term(TermKind.SIZE, self.sets.levels[name], None, at, self.sets.windows[name])
-            if aggregate.function == "cohort":
-                cohort = self.sets.cohorts[name]
-                term = replace(term, kind=TermKind.COHORT, windows=(cohort.window,))
-            if aggregate.function in growth.FORMS:
-                return self._growth(aggregate, term)
-            return self._counted(term, TermPart.COUNT)
-        assert aggregate.window is not None
-        term = self._of_events(found, aggregate, aggregate.window)
-        return self._counted(term, _PARTS.get(aggregate.function, TermPart.COUNT), aggregate.share)
-
-    def _of_events(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
-        """A term over events, or over what a stream makes of them."""
-        if aggregate.is_of_stream:
-            return _of_items(aggregate, *self.tables.stream(0, found, aggregate))
-        undone = self.tables.undone(0, _entity_of(aggregate), found, aggregate)
-        if undone is not None:
-            return _of_items(aggregate, *undone)
-        if aggregate.within is not None:
-            return self._of_members(found, aggregate, window)
-        if aggregate.known_of is not None:
-            return self._of_rows(found, aggregate, window)
-        rows = self.tables.rows(0, aggregate.by or _entity_of(aggregate), found, aggregate)
-        kind, memory = self._remembered(aggregate, rows, window)
-        return Term(kind, 0, memory, None, (window,))
-
-    def _remembered(self, aggregate: Aggregate, rows: Rows, window: Window) -> tuple[TermKind, int]:
-        """The memory that serves an aggregate of an event, and what shards say of it."""
-        memories, part = self.tables.memories, aggregate.part
-        match aggregate.function:
-            case "distinct":
-                return TermKind.DISTINCT, memories.last_seen(rows, window)
-            case "top_share":
-                return TermKind.LEDGER, memories.ledger(rows, None, window)
-        if part is not None:
-            match aggregate.function:
-                case "min" | "max":
-                    return TermKind.EXTREMES, memories.extremes(rows, part, window)
-                case "median" | "quantile":
-                    return TermKind.SKETCH, memories.sketch(rows, part, window)
-                case "approx_distinct":
-                    return TermKind.REGISTERS, memories.registers(rows, part, window)
-        return TermKind.PANES, memories.panes(rows, part, window)
-
     @staticmethod
     def _refuse_survey(found: Written, node: ast.Call) -> None:
         """A survey has an interval, which nothing can be reckoned with."""
@@ -313,52 +237,9 @@ class Metrics:
             message = f"`{function}` has an interval, and stands alone"
             raise found.code.refusal(node, "bad-value", message, "Give it a metric of its own.")
 
-    def _growth(self, aggregate: Aggregate, size: Term) -> Formula:
-        period_ms = aggregate.period_ms or growth.default_period_ms(size.windows)
-        of = replace(size, memory=self.sets.growth(aggregate.subject, period_ms))
-        return growth.grown(aggregate.function, of, period_ms, self._number)
-
-    def _number(self, term: Term) -> int:
-        return self.terms.setdefault(term, len(self.terms))
-
-    def _of_rows(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
-        """A term over rows of which it matters what their entity was at the time."""
-        entity, is_distinct = aggregate.known_of, aggregate.function == "distinct"
-        assert entity is not None
-        rows = self.tables.rows(0, entity, found, aggregate)
-        value = None if is_distinct else aggregate.part
-        as_of = Reader(self.tables, 0, entity, window, found).condition(aggregate.states)
-        kind = TermKind.DISTINCT if is_distinct else TermKind.PANES
-        memory = self.tables.memories.diary(rows, value, window)
-        return Term(kind, 0, memory, None, (window,), as_of=as_of)
-
-    def _of_members(self, found: Written, aggregate: Aggregate, window: Window) -> Term:
-        """A term that counts the others of a set's members: all of them, or for each member."""
-        name, other = aggregate.within or "", aggregate.part or ""
-        at, level = self.sets.index(name), self.sets.levels[name]
-        if level > _WITHIN_LEVEL_MAX:
-            raise found.code.refusal(
-                aggregate.node,
-                "bad-aggregate",
-                f"`{name}` counts sets that count sets, {level} deep; {_WITHIN_LEVEL_MAX} is the "
-                "most here",
-                "Look at one of those sets.",
-            )
-        memories, windows = self.tables.memories, (window, *self.sets.windows[name])
-        rows = self.tables.rows(level, self.tables.names.set(name).of, found, aggregate)
-        pairs = memories.pairs(rows, other, window)
-        if aggregate.function == "sum_distinct":
-            return Term(TermKind.SUM_DISTINCT, level, pairs, at, windows)
-        tally = memories.reached(level + 1, other, name, pairs)
-        self.reaches[plan.Reach(at, pairs, window, tally)] = None
-        return Term(TermKind.REACH, level + 1, tally, at, windows)
-
-    def _counted(self, term: Term, part: TermPart, share: float | None = None) -> OfTerm:
-        return OfTerm(self._number(term), part, share)
-
-    def _edges(self, source: MetricSource) -> tuple[plan.Edge, ...]:
+    def _edges(self, source: MetricSource) -> tuple[Edge, ...]:
         return tuple(
-            plan.Edge(self.order[other], plan.EdgeKind(kind))
+            Edge(self.order[other], EdgeKind(kind))
             for other, kind in source.inputs.items()
             if other in self.order
         )
@@ -379,18 +260,6 @@ class Metrics:
             "`count(late) / count(delivered)`, or write another unit.",
         )
         findings.refuse(("metrics", name, "unit"), refusal)
-
-
-def _of_items(aggregate: Aggregate, memory: int, items: OfItems) -> Term:
-    """A term of a stream's items."""
-    assert aggregate.window is not None
-    kind = _OF_ITEMS.get(aggregate.function, TermKind.ITEMS)
-    return Term(kind, 0, memory, None, (aggregate.window,), items=items)
-
-
-def _entity_of(aggregate: Aggregate) -> str | None:
-    """The entity whose different ids are counted."""
-    return aggregate.part if aggregate.function == "distinct" else None
 
 
 def names_in(node: ast.expr) -> list[ast.Name]:

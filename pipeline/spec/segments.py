@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.core.formula import Formula
-    from pipeline.core.plan import Metric
+    from pipeline.core.tree import Metric
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.load import DataPath

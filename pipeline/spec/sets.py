@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.known import comparisons
-from pipeline.core.plan import (
+from pipeline.core.plan import MICROS
+from pipeline.core.sets import (
     ENTITY_ITSELF,
-    MICROS,
     AllHeld,
     AnyHeld,
     AtLeast,
@@ -22,6 +21,7 @@ from pipeline.core.plan import (
     SinceFirst,
     ValueAtLeast,
     ValueIn,
+    comparisons,
 )
 from pipeline.core.windows import Anchored
 from pipeline.spec.as_of import Reader

@@ -7,16 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.core.expression import Kind
-from pipeline.core.plan import (
-    MICROS,
-    AllHeld,
-    AnyHeld,
-    Condition,
-    NotHeld,
-    OfValue,
-    ValueAtLeast,
-    ValueIn,
-)
+from pipeline.core.plan import MICROS
+from pipeline.core.sets import AllHeld, AnyHeld, Condition, NotHeld, OfValue, ValueAtLeast, ValueIn
 from pipeline.spec.attributes import what_is
 from pipeline.spec.expression import infer
 from pipeline.spec.findings import Broken

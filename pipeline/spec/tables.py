@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core import expression as tree, streams as core
-from pipeline.core.items import looked_at
-from pipeline.core.plan import Cohort
+from pipeline.core.expression import named_in
+from pipeline.core.sets import Cohort
 from pipeline.core.streams import OfItems
 from pipeline.core.windows import Anchored
 from pipeline.spec.events import ValueScope
@@ -126,7 +126,7 @@ class Tables:
         """
         stream = stream_of(self.names, self.streams, aggregate.subject)
         wanted = self._of_items(within, aggregate)
-        named = looked_at(wanted.where) | {wanted.column or core.COUNT}
+        named = named_in(wanted.where) | {wanted.column or core.COUNT}
         rows = {
             alias: Rows(level, self.event_index(event), event, None, stream.by)
             for alias, event in stream.parts.items()

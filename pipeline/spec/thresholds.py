@@ -6,7 +6,8 @@ import ast
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.plan import MICROS, AllHeld, Condition, NotHeld
+from pipeline.core.plan import MICROS
+from pipeline.core.sets import AllHeld, Condition, NotHeld
 from pipeline.spec.problem import Refusal, nearest
 
 if TYPE_CHECKING:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.core.formula import OfMetric, OfTerm, leaves
-from pipeline.core.known import comparisons
-from pipeline.core.plan import (
-    ENTITY_ITSELF,
-    AtLeast,
-)
+from pipeline.core.sets import ENTITY_ITSELF, AtLeast, comparisons
+from pipeline.core.tree import metrics_in, terms_of
 
 if TYPE_CHECKING:
     from pipeline.core.plan import Plan
@@ -30,9 +26,7 @@ class Trace:
 
 def trace(plan: Plan, metric: int) -> Trace:
     """Everything that decides the value of a metric; the metric itself comes first of all."""
-    metrics = _metrics(plan, metric)
-    values = [plan.metrics[one].value for one in metrics]
-    terms = {leaf.term for value in values for leaf in leaves(value) if isinstance(leaf, OfTerm)}
+    metrics, terms = metrics_in(plan.metrics, metric), terms_of(plan.metrics, metric)
     for dimension in plan.metrics[metric].by:
         terms |= {*dimension.names, *(by_text for _, by_text in dimension.terms)}
     sets = _sets(plan, [plan.terms[term].set for term in terms])
@@ -45,16 +39,6 @@ def trace(plan: Plan, metric: int) -> Trace:
     events = {plan.feeds[feed].event for feed in feeds}
     found = (metrics, terms, sets, memories, feeds, events)
     return Trace(*(tuple(sorted(indexes)) for indexes in found))
-
-
-def _metrics(plan: Plan, metric: int) -> set[int]:
-    found, waiting = {metric}, [metric]
-    while waiting:
-        for leaf in leaves(plan.metrics[waiting.pop()].value):
-            if isinstance(leaf, OfMetric) and leaf.metric not in found:
-                found.add(leaf.metric)
-                waiting.append(leaf.metric)
-    return found
 
 
 def _sets(plan: Plan, starts: list[int | None]) -> set[int]:

@@ -6,13 +6,13 @@ import ast
 from typing import TYPE_CHECKING
 
 from pipeline.core.formula import Constant, OfMetric, leaves
-from pipeline.core.plan import Role
+from pipeline.core.tree import Role
 from pipeline.spec.problem import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.core.plan import Metric
+    from pipeline.core.tree import Metric
     from pipeline.spec.metrics import WrittenMetric
     from pipeline.spec.names import Names
     from pipeline.spec.written import Written

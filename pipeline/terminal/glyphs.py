@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.core.judge import State
 from pipeline.core.measures import Number
-from pipeline.core.plan import EdgeKind
+from pipeline.core.tree import EdgeKind
 
 STATE_STYLES: Final = {
     State.GREEN: "bold green",

@@ -12,8 +12,9 @@ from rich.text import Text
 from pipeline.core.baselines import Past, Previous, SameWeekday
 from pipeline.core.compose import Reading
 from pipeline.core.judge import State, Verdict
-from pipeline.core.plan import Better, EdgeKind, Guard, Metric, Plan, Role
+from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
+from pipeline.core.tree import Better, EdgeKind, Guard, Metric, Role
 from pipeline.core.windows import DAY_MS, HOUR_MS
 from pipeline.terminal import figures
 from pipeline.terminal.glyphs import STATE_STYLES, Glyphs, sparkline

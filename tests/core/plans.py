@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.core.baselines import Fixed
-from pipeline.core.plan import Better, Guard, Metric, Role, Term, TermKind
+from pipeline.core.plan import Term, TermKind
 from pipeline.core.records import Records
+from pipeline.core.tree import Better, Guard, Metric, Role
 from pipeline.core.windows import MINUTE_MS
 from pipeline.spec import Severity, read_text
 

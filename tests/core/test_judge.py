@@ -22,7 +22,7 @@ from pipeline.core.judge import (
     State,
     judge,
 )
-from pipeline.core.plan import Better
+from pipeline.core.tree import Better
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.core.plans import guard, metric, plan_of
 

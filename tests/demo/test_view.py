@@ -9,9 +9,9 @@ from rich.console import Console
 
 from pipeline.core.compose import Reading
 from pipeline.core.judge import NOT_JUDGED, State, Verdict
-from pipeline.core.plan import Better
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts, Filtered, Reason
+from pipeline.core.tree import Better
 from pipeline.core.windows import DAY_MS, HOUR_MS
 from pipeline.demo.definition import demo_plan
 from pipeline.demo.season import LIVE_MS

@@ -6,8 +6,9 @@ from pipeline.core.compose import Reading
 from pipeline.core.envelope import Envelope, TimePlace, TimeUnit
 from pipeline.core.formula import Constant, Index, OfMetric
 from pipeline.core.judge import NOT_JUDGED, State, Verdict
-from pipeline.core.plan import Better, Guard, Metric, Plan, Role
+from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
+from pipeline.core.tree import Better, Guard, Metric, Role
 
 AT_MS = 1_700_000_000_000
 INDEX = Index((OfMetric(2), OfMetric(3)), (1.0, 2.0), skips_missing=True)

@@ -7,17 +7,9 @@ from pipeline.core.baselines import Fixed, Previous
 from pipeline.core.envelope import Envelope, TimePlace, TimeUnit
 from pipeline.core.expression import Kind
 from pipeline.core.formula import Calculation, Constant, OfMetric, OfTerm, TermPart
-from pipeline.core.plan import (
-    ENTITY_ITSELF,
-    AllHeld,
-    AnyHeld,
-    AtLeast,
-    Better,
-    EdgeKind,
-    NotHeld,
-    Role,
-    TermKind,
-)
+from pipeline.core.plan import TermKind
+from pipeline.core.sets import ENTITY_ITSELF, AllHeld, AnyHeld, AtLeast, NotHeld, RollUp
+from pipeline.core.tree import Better, Edge, EdgeKind, Role
 from pipeline.core.windows import DAY_MS, HOUR_MS, MINUTE_MS, Calendar, Trailing, Unit
 from pipeline.spec import read_text
 
@@ -83,7 +75,7 @@ def test_example_conditions(example_plan):
     learnings, users = example_plan.sets
     assert learnings.when == AtLeast(0, WEEK, 2, leave_out=1)
     assert users.when == AllHeld((AtLeast(2, None, 1), AtLeast(3, WEEK, 1)))
-    assert learnings.roll_ups == (plan.RollUp(attribute=1, tally=2),)
+    assert learnings.roll_ups == (RollUp(attribute=1, tally=2),)
     assert users.roll_ups == ()
 
 
@@ -403,7 +395,7 @@ metrics:
     top = compiled.metrics[4]
     assert top.value == Calculation("-", Calculation("*", OfMetric(1), Constant(2.0)), OfMetric(2))
     assert top.formula == Calculation("*", OfMetric(3), Constant(1.0))
-    assert top.inputs == (plan.Edge(3, EdgeKind.FORMULA), plan.Edge(0, EdgeKind.HYPOTHESIS))
+    assert top.inputs == (Edge(3, EdgeKind.FORMULA), Edge(0, EdgeKind.HYPOTHESIS))
 
 
 GUARD = """\

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.core.plan import AtLeast, MemoryKind, NotHeld
+from pipeline.core.plan import MemoryKind
+from pipeline.core.sets import AtLeast, NotHeld
 from pipeline.core.windows import DAY_MS, Calendar, Trailing, Unit, Units
 
 DAYS = Calendar(Unit.DAY, "UTC", 0)

@@ -2,15 +2,8 @@
 
 import pytest
 
-from pipeline.core.plan import (
-    AllHeld,
-    AnyHeld,
-    AtLeast,
-    MemoryKind,
-    NotHeld,
-    ValueAtLeast,
-    ValueIn,
-)
+from pipeline.core.plan import MemoryKind
+from pipeline.core.sets import AllHeld, AnyHeld, AtLeast, NotHeld, ValueAtLeast, ValueIn
 from pipeline.spec import read_text
 
 ENTITIES = """\

@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.core.formula import Constant
-from pipeline.core.plan import AtLeast, Role
+from pipeline.core.sets import AtLeast
+from pipeline.core.tree import Role
 from pipeline.spec import read_text
 
 SETS = """\

@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.core.items import Items
 from pipeline.core.memories.memory import Times
-from pipeline.core.memories.stream import GROUP, ROW, TIME, Facts, OfStream, begins, in_order
+from pipeline.core.memories.stream import GROUP, ROW, TIME, Facts, Items, OfStream, begins, in_order
 
 _COLUMNS: Final = 4
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.items import Items
 from pipeline.core.memories.memory import RowNumbers, Times
 from pipeline.core.memories.stream import (
     GROUP,
     ROW,
     TIME,
     Facts,
+    Items,
     OfStream,
     begins,
     in_order,

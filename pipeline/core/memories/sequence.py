@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.items import Items
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, Times
 from pipeline.core.memories.stream import (
     GROUP,
@@ -19,6 +18,7 @@ from pipeline.core.memories.stream import (
     ROW,
     TIME,
     Facts,
+    Items,
     OfStream,
     absent_where,
     begins,

@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.items import Items
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, RowNumbers, Times
 from pipeline.core.memories.stream import (
     GROUP,
     ROW,
     TIME,
     Facts,
+    Items,
     OfStream,
     begins,
     flag,

@@ -10,12 +10,13 @@ How facts become items is each kind's own affair: `sequence.py`, `gap.py`, `sess
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.items import Items
 from pipeline.core.memories.memory import ABSENT_MICROS, Flags, Memory, RowNumbers, Times
 from pipeline.core.snapshot import Arrays
 from pipeline.core.streams import Keep, Stream
@@ -27,6 +28,25 @@ ROW: Final = 0
 GROUP: Final = 1
 TIME: Final = 2
 MS: Final = 1_000  # millionths in a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Items of one table: the row each belongs to, the moment it stands at, and its columns."""
+
+    rows: RowNumbers
+    at_ms: Times
+    columns: Mapping[str, NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, chosen: Flags) -> Items:
+        """Some of the items, by flag."""
+        if chosen.all():
+            return self
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        return Items(self.rows[chosen], self.at_ms[chosen], columns)
 
 
 class OfStream(Memory):

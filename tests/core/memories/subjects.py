@@ -583,8 +583,8 @@ def each_kind():
         "for ever",
         Subject(MemoryKind.HISTORY, (), MICROS, history, history_naive, "value", forgets=False),
     )
-    for name, window in own.items():
-        yield name, Subject(MemoryKind.DIARY, (window,), MICROS, diary, diary_naive, "value")
+    for name, windows in own.items():
+        yield name, Subject(MemoryKind.DIARY, windows, MICROS, diary, diary_naive, "value")
     for name, window in ANCHORED.items():
         yield name, Subject(MemoryKind.DIARY, (window,), MICROS, diary, diary_naive, "value")
         yield f"{name}, count only", Subject(MemoryKind.DIARY, (window,), None, diary, diary_naive)

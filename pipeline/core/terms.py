@@ -1,0 +1,108 @@
+"""Terms: a shard's part of each at a tick, read from its memories and its sets' members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.core import items
+from pipeline.core.as_of import chosen_as_of
+from pipeline.core.cohorts import OwnSpans
+from pipeline.core.decode import LONG_AGO
+from pipeline.core.memories.diary import Diary
+from pipeline.core.memories.growth import Growth
+from pipeline.core.memories.memory import Flags, Telling
+from pipeline.core.memories.pairs import Pairs
+from pipeline.core.memories.stream import OfStream
+from pipeline.core.memories.tally import Tally
+from pipeline.core.parts import BY_TEXT, by_text
+from pipeline.core.plan import Term, TermKind
+from pipeline.core.remembered import Remembered, from_ms
+from pipeline.core.summaries import Figures, Summary
+
+
+class Terms:
+    """Reads terms; `salt` is that of the texts' hashes."""
+
+    def __init__(self, remembered: Remembered, salt: int) -> None:
+        self._remembered = remembered
+        self._salt = salt
+
+    def figures(  # noqa: PLR0911 - one for each kind of term
+        self,
+        term: Term,
+        tick_ms: int,
+        members: Mapping[int, Flags],
+        spans: Mapping[int, OwnSpans],
+    ) -> Figures:
+        """Count, sum and summary; members and own spans are by set of this level."""
+        if term.kind is TermKind.SIZE:
+            assert term.set is not None
+            return int(np.count_nonzero(members[term.set])), 0, None
+        if term.kind is TermKind.COHORT:
+            assert term.set is not None
+            return int(np.count_nonzero(spans[term.set].taking_part)), 0, None
+        if term.kind in BY_TEXT:
+            return 0, 0, self._by_text(term, tick_ms, members)
+        assert term.memory is not None
+        memory = self._remembered.at(term.memory, tick_ms)
+        if isinstance(memory, Growth):
+            assert term.set is not None
+            return _grown(term.kind, memory, members[term.set]), 0, None
+        if isinstance(memory, Diary):
+            return self._of_rows(term, memory, tick_ms)
+        if isinstance(memory, Pairs):
+            assert term.set is not None
+            return memory.count(members[term.set]), 0, None
+        if isinstance(memory, Tally):
+            return int(np.count_nonzero(memory.at_least(1))), 0, None
+        if isinstance(memory, OfStream):
+            return self._of_items(term, memory, tick_ms)
+        assert isinstance(memory, Telling)
+        return memory.figures(from_ms(term.windows[0], tick_ms))
+
+    def _of_items(self, term: Term, memory: OfStream, tick_ms: int) -> Figures:
+        assert term.items is not None
+        chosen = items.chosen(
+            memory.items(tick_ms), term.items, term.windows[0], tick_ms, self._salt
+        )
+        if term.kind is TermKind.ITEM_ENTITIES:
+            return items.entities(chosen, memory.rows), 0, None
+        column = term.items.column
+        if column is not None and term.kind is TermKind.EXTREMES:
+            return len(chosen), 0, items.extremes(chosen, column)
+        if column is not None and term.kind is TermKind.SKETCH:
+            return len(chosen), 0, items.sketch(chosen, column)
+        return len(chosen), items.total(chosen, column), None
+
+    def _by_text(self, term: Term, tick_ms: int, members: Mapping[int, Flags]) -> Summary:
+        """What a term comes to for each text, or which texts were first."""
+        assert term.memory is not None
+        keys = self._remembered.keys(term.memory)
+        start_ms = from_ms(term.windows[0], tick_ms) if term.windows else LONG_AGO
+        of_set = None if term.set is None else members[term.set]
+        return by_text(self._remembered.at(term.memory, tick_ms), keys, start_ms, of_set)
+
+    def _of_rows(self, term: Term, diary: Diary, tick_ms: int) -> Figures:
+        """What a term comes to that depends on what was known at the time of each row."""
+        chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
+        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
+        counts = diary.counts(spans.starts, spans.ends, chosen)
+        if term.kind is TermKind.DISTINCT:
+            return int(np.count_nonzero(counts)), 0, None
+        micros = diary.sums(spans.starts, spans.ends, chosen) if diary.has_values else counts[:0]
+        return int(counts.sum()), sum(micros.tolist()), None
+
+
+def _grown(kind: TermKind, growth: Growth, members: Flags) -> int:
+    """How many of the members, or of those a period ago, a term of growth is about."""
+    before = growth.lagged
+    asked = {
+        TermKind.NEW: members & ~growth.ever,
+        TermKind.RETAINED: members & before,
+        TermKind.RESURRECTED: members & growth.ever & ~before,
+        TermKind.CHURNED: before & ~members,
+        TermKind.SIZE_BEFORE: before,
+    }
+    return int(np.count_nonzero(asked[kind]))
