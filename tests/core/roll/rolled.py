@@ -37,6 +37,8 @@ class Rolled:
         found = self.matcher.match(self.decoder.decode(piece, state).batch)
         for (level, shard), rows in found.rows.items():
             self.levels[level][shard].queue(rows, found.visible_ms)
+        # Rows of which no feed wants any were watched all the same.
+        self.levels[0][partition % self.shards].queue({}, found.visible_ms)
 
     def settle(self, before_ms):
         """Apply early what the next tick will see."""
