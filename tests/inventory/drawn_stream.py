@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,6 @@ from tests.oracle.words import Path, expression
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 BEGIN_MS = 1_709_596_800_000  # 2024-03-05T00:00Z
-SPANS_DAYS = (0.2, 9, 70)
-"""Of streams: short enough for sessions, long enough for months."""
 RECORDS = 120
 LATENESS_MS = 6 * HOUR_MS
 ENTITIES = 5
@@ -45,9 +44,8 @@ class _Words:
 
 def drawn_case(text: str, luck: np.random.Generator, span_days: float) -> Case:
     """Draw one case: the definition with a stream that takes so many days, and ticks to look at."""
-    definition = read(text)
+    definition, words = _read(text)
     times = np.sort(luck.choice(int(span_days * DAY_MS), RECORDS, replace=False)) + BEGIN_MS
-    words = _words(text)
     bodies = [_drawn(definition, words, int(t), luck) for t in times]
     ticks = luck.choice(int(span_days * 24) + 2, 3, replace=False) + BEGIN_MS // HOUR_MS + 1
     last = int(times[-1]) // HOUR_MS + 1 + int(luck.integers(0, 24))
@@ -59,6 +57,11 @@ def drawn_case(text: str, luck: np.random.Generator, span_days: float) -> Case:
         [moment * HOUR_MS for moment in moments],
         HOUR_MS,
     )
+
+
+@cache
+def _read(text: str) -> tuple[Definition, _Words]:
+    return read(text), _words(text)
 
 
 def _words(text: str) -> _Words:
