@@ -27,9 +27,10 @@ from tests.oracle.words import Path, expression
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 BEGIN_MS = 1_709_596_800_000  # 2024-03-05T00:00Z
-RECORDS = 120
+RECORDS = 200
+SPOTS = 4
 LATENESS_MS = 6 * HOUR_MS
-ENTITIES = 5
+ENTITIES = 9
 ABSENT, LATE, TWICE = 0.04, 0.2, 0.06
 NUMBERS = (0, 1, 2, 3, 5, 7, 10, 0.5, 30, 100)
 
@@ -45,7 +46,7 @@ class _Words:
 def drawn_case(text: str, luck: np.random.Generator, span_days: float) -> Case:
     """Draw one case: the definition with a stream that takes so many days, and ticks to look at."""
     definition, words = _read(text)
-    times = np.sort(luck.choice(int(span_days * DAY_MS), RECORDS, replace=False)) + BEGIN_MS
+    times = _times(int(span_days * DAY_MS), luck)
     bodies = [_drawn(definition, words, int(t), luck) for t in times]
     ticks = luck.choice(int(span_days * 24) + 2, 3, replace=False) + BEGIN_MS // HOUR_MS + 1
     last = int(times[-1]) // HOUR_MS + 1 + int(luck.integers(0, 24))
@@ -57,6 +58,14 @@ def drawn_case(text: str, luck: np.random.Generator, span_days: float) -> Case:
         [moment * HOUR_MS for moment in moments],
         HOUR_MS,
     )
+
+
+def _times(span_ms: int, luck: np.random.Generator) -> np.ndarray:
+    """Draw times, no two alike: half of them anywhere, half crowded in a few spots."""
+    anywhere = luck.integers(span_ms, size=RECORDS // 2)
+    spots = luck.choice(luck.integers(span_ms, size=SPOTS), RECORDS - RECORDS // 2)
+    crowded = spots + luck.integers(max(span_ms // 50, RECORDS), size=len(spots))
+    return np.unique(np.concatenate([anywhere, crowded])) + BEGIN_MS
 
 
 @cache
@@ -117,7 +126,7 @@ def _places(
 ) -> Iterator[tuple[Path, object]]:
     for source in event.ids.values():
         for path in source.paths:
-            yield path, f"e{int(luck.integers(ENTITIES) * luck.random())}"
+            yield path, f"e{int(ENTITIES * luck.random() ** 2)}"
     for path, kind in place_types(definition, event.name).items():
         yield path, _value(kind, words, at_ms, luck)
 
