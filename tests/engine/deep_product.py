@@ -105,12 +105,17 @@ class _Write:
 
 
 def stream(
-    seed: int, *, number: int = 800, partitions: int = 4, span_ms: int = 5 * MINUTE_MS
+    seed: int,
+    *,
+    number: int = 800,
+    partitions: int = 4,
+    span_ms: int = 5 * MINUTE_MS,
+    start_ms: int = START_MS,
 ) -> list[Record]:
     """Records in the order in which they arrive: late, doubled, broken, and good ones."""
     luck = Random(seed)  # noqa: S311
     writes = sorted(
-        (_write(luck, place, number, span_ms) for place in range(number)),
+        (_write(luck, place, start_ms + place * span_ms // number) for place in range(number)),
         key=lambda write: write.arrives_ms,
     )
     ends = dict.fromkeys(range(partitions), 0)
@@ -122,8 +127,7 @@ def stream(
     return records
 
 
-def _write(luck: Random, place: int, number: int, span_ms: int) -> _Write:
-    time_ms = START_MS + place * span_ms // number
+def _write(luck: Random, place: int, time_ms: int) -> _Write:
     kind = luck.choices(("viewed", "made", "joined", "founded"), (70, 15, 8, 7))[0]
     delay_s = luck.choices((0, luck.random() * 10, luck.random() * 90), (60, 35, 5))[0]
     body = {"kind": kind, "ts": time_ms, "id": f"r{place}", **_ids(luck)}

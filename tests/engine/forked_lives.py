@@ -27,15 +27,12 @@ from pipeline.engine.recovery import Store
 from pipeline.engine.runtime import Place, Running, open_store, run
 from pipeline.telemetry import Telemetry
 from tests.engine.both_engines import EVERY_TICK, until_exhausted
-from tests.engine.deep_product import DEPLOYMENT, PLAN, START_MS, stream
+from tests.engine.every_memory import DEPLOYMENT, PLAN, START_MS, stream
 from tests.engine.memory_source import MemorySource
 from tests.integration.ports import LOOPBACK, free_ports
 from tests.oracle.oracle import Record
 
 NUMBER = 400
-DEPLOYED = dataclasses.replace(DEPLOYMENT, tick_ms=2 * DEPLOYMENT.tick_ms)
-"""Coarser than what other tests have: many lives are to be had."""
-
 FILES_READ_AT_MS = START_MS + 3_600_000
 SLOTS = 2
 STORE_PARTS = 4
@@ -51,9 +48,9 @@ FAILED = 70
 class Life:
     """One start over a store, by as many processes as there are `outs`, to its end or before.
 
-    It reads the deep product's stream of `seed`: from `files` if there are any, else from memory,
-    where `live` partitions do not end. `victims` are killed `kill_after_s` after the start; who
-    comes to the `failpoint` dies there by itself.
+    It reads a stream by `seed`, of the product that has every kind of memory: from `files` if there
+    are any, else from memory, where `live` partitions do not end. `victims` are killed
+    `kill_after_s` after the start; who comes to the `failpoint` dies there by itself.
     """
 
     store: str
@@ -108,7 +105,7 @@ def lived(life: Life) -> Ended:
 def opened(life: Life) -> AbstractContextManager[Store]:
     """The store, made ready and held while the processes of a life run."""
     slots = source_of(life, Telemetry()).slots
-    store = open_store(PLAN, DEPLOYED, slots, running_of(life), Event())
+    store = open_store(PLAN, DEPLOYMENT, slots, running_of(life), Event())
     assert store is not None
     return closing(store)
 
@@ -173,7 +170,7 @@ def _live(life: Life, number: int, place: Place | None) -> None:
     def publish(tick: Tick) -> None:
         os.write(out, f"{tick!r}\n".encode())
 
-    run(PLAN, DEPLOYED, source, publish, telemetry=telemetry, stop=stop, running=running)
+    run(PLAN, DEPLOYMENT, source, publish, telemetry=telemetry, stop=stop, running=running)
 
 
 def running_of(life: Life) -> Running:

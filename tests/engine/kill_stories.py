@@ -25,13 +25,13 @@ from typing import Any, Self
 from pipeline.core.publish import iso
 from tests.engine.against_the_oracle import differences
 from tests.engine.both_engines import fed
-from tests.engine.deep_product import DEFINITION, PLAN, START_MS, stream
-from tests.engine.forked_lives import DEPLOYED, FILES_READ_AT_MS, NUMBER, Ended, Life
+from tests.engine.every_memory import DEFINITION, DEPLOYMENT, PLAN, START_MS, stream
+from tests.engine.forked_lives import FILES_READ_AT_MS, NUMBER, Ended, Life
 from tests.engine.kill_tally import Tally
 from tests.oracle.oracle import Record, Settings
 from tests.oracle.strategies import Case
 
-TICK_MS = DEPLOYED.tick_ms
+TICK_MS = DEPLOYMENT.tick_ms
 SPAN_MS = 8 * 60_000  # with room for all ticks that there may be
 EPOCHS_S = (0.03, 0.1, 0.5)
 STREAMS = 1_000
@@ -115,10 +115,12 @@ class Truth:
     @cached_property
     def ticks(self) -> dict[str, int]:
         """Every tick that there may be, by its looks: the local engine's, which is the oracle's."""
-        engine = fed(PLAN, DEPLOYED, self.records)
+        engine = fed(PLAN, DEPLOYMENT, self.records)
         moments = range(START_MS - 4 * TICK_MS, START_MS + SPAN_MS, TICK_MS)
         ticks = engine.ticks_at(moments)
-        settings = Settings(DEPLOYED.lateness_ms, DEPLOYED.future_max_ms, DEPLOYED.dedup_horizon_ms)
+        settings = Settings(
+            DEPLOYMENT.lateness_ms, DEPLOYMENT.future_max_ms, DEPLOYMENT.dedup_horizon_ms
+        )
         case = Case(DEFINITION, self.records, settings, [*moments], TICK_MS)
         assert differences(case, PLAN, ticks, engine.counts) == []
         return {repr(tick): tick.at_ms for tick in ticks}

@@ -109,9 +109,11 @@ class History(Memory):
             "rows": self._of[:lessons],
             "times": self._times[:lessons],
             "values": self._values[:lessons],
+            "size": np.array([self._rows], np.int64),
         }
 
     def load(self, arrays: Arrays) -> None:
         self._of, self._times = arrays["rows"], arrays["times"]
         self._values = arrays["values"]
         self._lessons = len(self._of)
+        (self._rows,) = arrays["size"].tolist()
