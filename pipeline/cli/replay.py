@@ -19,6 +19,7 @@ from rich.table import Table
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import plan_at
+from pipeline.cli.transitions import transitions_file
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Row, Tick, rows
@@ -122,6 +123,14 @@ def replay(
             "headers, as `kcat -J` prints it."
         ),
     ] = Lines.VALUE,
+    transitions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write who entered and left the sets that have `transitions: true`; "
+            "JSON lines, with raw ids. A file that is there is replaced.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Replay recorded events; print every metric at every tick from --from on.
 
@@ -129,7 +138,9 @@ def replay(
     """
     plan = plan_at(definitions)
     ticks = _ticks(first, last, every)
-    engine = LocalEngine(plan, Deployment(lateness_ms=lateness, tick_ms=every, shards=1))
+    told = None if transitions is None else transitions_file(plan, transitions, anew=True)
+    hear = None if told is None else told.write
+    engine = LocalEngine(plan, Deployment(lateness_ms=lateness, tick_ms=every, shards=1), hear)
     try:
         source = FileSource(events, _now_ms(), engine.reached_ms, lines)
         made = replayed(engine, source.open(0, {}), ticks, beyond_the_newest=last is not None)

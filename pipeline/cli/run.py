@@ -27,6 +27,7 @@ from pipeline.cli.start import (
 )
 from pipeline.cli.supervise import supervise
 from pipeline.cli.supervised import Supervised, supervisor_link
+from pipeline.cli.transitions import asked_for, leave_for, told_before
 from pipeline.cli.wall_clock import wait_beside_the_clock
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
@@ -152,12 +153,14 @@ def _dead_letters(
 def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
     settings, telemetry, stop = job.settings, job.telemetry, job.stop
 
+    told = asked_for(job.plan, settings.transitions.file)
+
     def work() -> None:
         positions = runtime.run(
             job.plan,
             deployment_of(settings),
             job.source,
-            publish,
+            told_before(told, publish),
             telemetry=telemetry,
             stop=stop,
             running=replace(
@@ -176,5 +179,7 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
         if not engine.ended_within(settings.engine.stop_within_ms / 1000):
             log.error("the engine does not stop; what came after the last snapshot is read again")
             os._exit(Exit.OURS)
+    if told is not None and told.fault is not None:
+        leave_for(told.fault)
     if engine.fault is not None:
         tell(engine.fault)

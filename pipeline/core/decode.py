@@ -27,6 +27,7 @@ from pipeline.core.evaluate import numbers
 from pipeline.core.event_batch import EventBatch, joined
 from pipeline.core.expression import At, Kind, Named, Path
 from pipeline.core.hopeless import without_hopeless
+from pipeline.core.id_texts import as_written, told_ids
 from pipeline.core.identity import REFUSED, Identity
 from pipeline.core.plan import Plan, Value
 from pipeline.core.record_shape import Fields, Ill, Place, RecordShape, Row, Unreadable, Use
@@ -108,6 +109,7 @@ class Decoder:
         self._asks_the_log = asks_the_log(plan)
         self._unwrap = unwrapping_of(plan, self._all_places())
         self._texts = dictionary_of(plan)
+        self._told = told_ids(plan)
 
     def _all_places(self) -> Iterator[Place]:
         yield from ((path, Use.TEXT) for path in self._plan.envelope.names)
@@ -249,6 +251,8 @@ class Decoder:
                 if source not in batch.ids:
                     columns = [self._enveloped.ids(judged.fields, path) for path in source.paths]
                     batch.ids[source] = self._identity.hashes(source, columns)
+                    if source in self._told:
+                        batch.written[source] = as_written(columns)
                 refused = batch.ids[source] == REFUSED
                 judged.refusals.add(Reason.BAD_ID, bears & refused)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.expression import At
 from pipeline.core.plan import IdSource
+
+Written = tuple[NDArray[np.object_], ...]
 
 
 @dataclass(slots=True)
@@ -20,7 +22,8 @@ class EventBatch:
     names, `times_ms` and `visible_ms` (int64) event time and the moment of becoming visible. `ids`
     holds hashes (uint64, 0 absent) by where they were read, `values` by event and name: float64
     with NaN absent, text codes (int64, -1 absent), or truth (int8, -1 absent). `columns` holds what
-    events' `where` asks for, by leaf.
+    events' `where` asks for, by leaf. `written` holds what stands at the places of an id, a column
+    of objects for each, of those ids alone that somebody is to be told.
     """
 
     partition: int
@@ -32,6 +35,7 @@ class EventBatch:
     values: dict[tuple[int, str], NDArray[Any]]
     columns: dict[At, NDArray[Any]]
     dictionary: dict[Any, int]
+    written: dict[IdSource, Written] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times_ms)
@@ -50,7 +54,12 @@ class EventBatch:
             {key: values[kept] for key, values in self.values.items()},
             {leaf: column[kept] for leaf, column in self.columns.items()},
             self.dictionary,
+            {source: _take(columns, kept) for source, columns in self.written.items()},
         )
+
+
+def _take(columns: Written, kept: NDArray[np.bool_]) -> Written:
+    return tuple(column[kept] for column in columns)
 
 
 def joined(pieces: list[EventBatch]) -> EventBatch:
@@ -68,4 +77,9 @@ def joined(pieces: list[EventBatch]) -> EventBatch:
         {key: np.concatenate([piece.values[key] for piece in pieces]) for key in first.values},
         {key: np.concatenate([piece.columns[key] for piece in pieces]) for key in first.columns},
         first.dictionary,
+        {key: _end_to_end([piece.written[key] for piece in pieces]) for key in first.written},
     )
+
+
+def _end_to_end(pieces: list[Written]) -> Written:
+    return tuple(np.concatenate(columns) for columns in zip(*pieces, strict=True))

@@ -61,10 +61,10 @@ def _group(ids: list[NDArray[np.int64]], rows: Rows) -> NDArray[np.int64]:
 
 def _column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
     """The column that a memory asks for; an other and a value may bear one name."""
+    if memory.kind in (plans.MemoryKind.NAMES, plans.MemoryKind.IDS):
+        return rows.columns[-1]
     if memory.column is None:
         return None
-    if memory.kind is plans.MemoryKind.NAMES:
-        return rows.columns[-1]
     if memory.kind in plans.KINDS_OF_IDS:
         return rows.columns[feed.others.index(memory.column)]
     return rows.columns[len(feed.others) + feed.values.index(memory.column)]

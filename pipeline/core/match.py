@@ -19,6 +19,7 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.event_batch import EventBatch
 from pipeline.core.expression import At, Kind, Named
+from pipeline.core.id_texts import id_texts
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MICROS, TEXTS, Feed, IdSource, Plan
 from pipeline.core.records import Counts, Filtered
@@ -44,7 +45,8 @@ class Rows:
 
     `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
     others (uint64 hashes, 0 absent), then its values (int64, `ABSENT_MICROS` absent): numbers in
-    millionths, texts as hashes, true and false as 1 and 0. A feed of names has the texts besides.
+    millionths, texts as hashes, true and false as 1 and 0. A feed of names has the texts besides,
+    one of ids the ids.
     `places` say where in the log the rows stood (`place`), none once they are past the fence.
     """
 
@@ -157,6 +159,9 @@ class Matcher:
             chosen = chosen[passed[chosen]]
         if feed.names:
             chosen = _first_of_each(columns, feed.text or "", chosen)
+        elif feed.ids:
+            keys = columns.keys(feed)
+            chosen = _first_by(columns.batch, keys, chosen[keys[chosen] != ABSENT_ID])
         elif feed.entity not in (None, TEXTS) and not feed.may_lack_entity:
             chosen = chosen[columns.ids(feed.entity)[chosen] != ABSENT_ID]
         if not len(chosen):
@@ -169,6 +174,7 @@ class Matcher:
                 *(columns.ids(other)[chosen] for other in feed.others),
                 *(columns.value(name)[chosen] for name in feed.values),
                 *([columns.texts(feed.text or "", chosen)] if feed.names else ()),
+                *([columns.id_texts(feed.text or "", chosen)] if feed.ids else ()),
             ),
             columns.places[chosen],
         )
@@ -195,10 +201,16 @@ def _first_of_each(columns: _Columns, name: str, chosen: NDArray[np.int64]) -> N
     batch, texts = columns.batch, columns.value(name)
     reserved = [batch.dictionary.get(each, ABSENT_CODE) for each in (OTHER_NAME, NONE_NAME)]
     codes = batch.values[columns.event, name][chosen]
-    chosen = chosen[(codes >= 0) & ~np.isin(codes, reserved)]
-    order = chosen[np.lexsort((chosen, batch.visible_ms[chosen], texts[chosen]))]
+    return _first_by(batch, texts, chosen[(codes >= 0) & ~np.isin(codes, reserved)])
+
+
+def _first_by(
+    batch: EventBatch, keys: NDArray[Any], chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Of each key the row that is visible first, and of those the one that came first."""
+    order = chosen[np.lexsort((chosen, batch.visible_ms[chosen], keys[chosen]))]
     first = np.ones(len(order), np.bool_)
-    first[1:] = texts[order][1:] != texts[order][:-1]
+    first[1:] = keys[order][1:] != keys[order][:-1]
     return np.sort(order[first])
 
 
@@ -250,7 +262,7 @@ class _Columns:
     def keys(self, feed: Feed) -> NDArray[np.uint64]:
         if feed.entity == TEXTS:
             return known_texts(self.value(feed.text or "")).view(np.uint64)
-        return self.ids(feed.entity or "")
+        return self.ids((feed.text if feed.ids else feed.entity) or "")
 
     def texts(self, name: str, chosen: NDArray[np.int64]) -> NDArray[np.bytes_]:
         """The texts themselves, as far as anybody is shown them."""
@@ -258,6 +270,11 @@ class _Columns:
         codes = self.batch.values[self.event, name][chosen]
         found = [known[code][:NAME_CHARACTERS_MAX].encode() for code in codes.tolist()]
         return np.array(found, np.bytes_)
+
+    def id_texts(self, name: str, chosen: NDArray[np.int64]) -> NDArray[np.bytes_]:
+        """Ids as they were written."""
+        source = self._sources()[name]
+        return id_texts(source, self.batch.written[source], chosen)
 
     def _sources(self) -> Mapping[str, IdSource]:
         return dict(self.plan.events[self.event].ids)

@@ -86,7 +86,9 @@ class Feed:
     `entity` is the table's key; None feeds the memories that know no entity.
     `others` and `values` name the columns that travel along, all of them whole numbers
     (`core/match.py`). For the table of `TEXTS` the value `text` is the key. With `names` only the
-    row of each text that is visible first comes, and the text itself comes with it.
+    row of each text that is visible first comes, and the text itself comes with it. With `ids` the
+    same holds of entities: the id that is called `text` in the event is the key, and comes as it
+    was written.
     """
 
     key: str  # for people
@@ -101,6 +103,7 @@ class Feed:
     column_identities: tuple[str, ...] = ()  # of `others`, `values`, and the text for `names`
     text: str | None = None
     names: bool = False
+    ids: bool = False
 
 
 class MemoryKind(StrEnum):
@@ -126,6 +129,7 @@ class MemoryKind(StrEnum):
     ENCOUNTERS = "encounters"
     PAIRS = "pairs"
     HISTORY = "history"
+    IDS = "ids"
 
 
 # Their column is an other's id; that of any other kind is a value.
@@ -165,6 +169,7 @@ class Memory:
     | diary | yes | value, or None to count only | the window it keeps rows for | — |
     | pairs | yes | other | the window it keeps pairs for | — |
     | encounters | yes | other | the window it keeps rows for | — |
+    | ids | yes, and `more_feeds` | — | None | 1 where it keeps rows by itself |
 
     `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
@@ -181,13 +186,14 @@ class Memory:
     reach_ms: int | None
     stream: Stream | None = None
     identity: str = ""  # of what it remembers: its saved state is found by it
+    more_feeds: tuple[int, ...] = ()
 
     @property
     def feeds(self) -> tuple[int, ...]:
         """The feeds that lead to it; a stream may have one for several of its parts."""
         parts = () if self.stream is None else self.stream.parts
         own = () if self.feed is None else (self.feed,)
-        return tuple(dict.fromkeys([*own, *(part.feed for part in parts)]))
+        return tuple(dict.fromkeys([*own, *self.more_feeds, *(part.feed for part in parts)]))
 
     @property
     def retention_ms(self) -> int | None:
@@ -224,6 +230,7 @@ class TermKind(StrEnum):
     COHORT = "cohort"  # n entities that take part in a set
     REACH = "reach"  # n others that members of a set have met
     SUM_DISTINCT = "sum_distinct"  # n pairs of a member and an other that it has met
+    TRANSITIONS = "transitions"  # who became a member of a set, and who is none any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +238,8 @@ class Term:
     """A number that every shard of a level can give its part of.
 
     `set` for size and cohort, `memory` for all others, both for size by a text, growth (all kinds
-    that have a `period_ms`), reach (the tally) and sum_distinct (the pairs). `items` is for
-    streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary.
+    that have a `period_ms`), reach (the tally), sum_distinct (the pairs) and transitions (the ids).
+    `items` is for streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary.
     """
 
     kind: TermKind

@@ -7,7 +7,7 @@ same events. Edges turn it into gauges, records and lines; none of them computes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.core.closes import NOTHING_AHEAD, Outlook, look_ahead
@@ -17,13 +17,15 @@ from pipeline.core.measures import Number
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
 from pipeline.core.segments import Segment, segments
+from pipeline.core.transitions import Transition, transitions
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """All readings and verdicts of a product at `at_ms`, in the plan's order of metrics.
 
-    `segments` are in that order too, and empty where no metric has any.
+    `segments` are in that order too, and empty where no metric has any. `transitions` are of those
+    sets alone that ask to be told, since the last tick that was evaluated.
     """
 
     at_ms: int
@@ -31,6 +33,11 @@ class Tick:
     verdicts: tuple[Verdict, ...]
     outlooks: tuple[Outlook, ...] = ()
     segments: tuple[tuple[Segment, ...], ...] = ()
+    transitions: tuple[Transition, ...] = ()
+
+    def without_transitions(self) -> Tick:
+        """The same tick for those who show numbers, and need no ids."""
+        return replace(self, transitions=()) if self.transitions else self
 
 
 def tick(
@@ -48,6 +55,7 @@ def tick(
         verdicts,
         look_ahead(plan, readings, history.closes, at_ms),
         segments(plan, whole, at_ms, since_ms),
+        tuple(transitions(plan, whole)),
     )
 
 
@@ -67,6 +75,20 @@ def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
         for each in tick.segments[number] if tick.segments else ():
             segment = {each.dimension: each.text}
             yield {**start, **_row(metric.name, segment, each.reading, State.UNKNOWN)}
+
+
+def transition_rows(plan: Plan, tick: Tick) -> Iterator[dict[str, str | None]]:
+    """One flat row for each entity that entered a set or left it."""
+    start: dict[str, str | None] = {"at": iso(tick.at_ms), "product": plan.product}
+    for each in tick.transitions:
+        yield {
+            **start,
+            "set": each.set,
+            "entity": each.entity,
+            "id": each.id,
+            "hash": each.hash,
+            "change": each.change.value,
+        }
 
 
 def _row(

@@ -17,10 +17,10 @@ from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import ABSENT_ID, Memory, resized
 from pipeline.core.memories.periods import Periods
-from pipeline.core.plan import Plan
+from pipeline.core.plan import Plan, TermKind
 from pipeline.core.snapshot import Arrays
 from pipeline.core.stored_names import StoredNames, below
-from pipeline.core.table import Table
+from pipeline.core.table import TOLD, Table
 from pipeline.core.windows import Calendar, Window
 
 _NO_ROWS: Final = np.empty(0, np.int64)
@@ -41,6 +41,10 @@ class Remembered:
                 table = self.tables.setdefault(each.entity, Table())
                 for place in range(len(each.roll_ups)):
                     table.counted[number, place] = np.empty(0, np.uint64)
+        for term in plan.terms:
+            if term.kind is TermKind.TRANSITIONS and term.level == level and term.set is not None:
+                told_of = self.tables[plan.sets[term.set].entity]
+                told_of.counted[term.set, TOLD] = np.empty(0, np.uint64)
 
     def _of(self, entity: str | None) -> dict[int, Memory]:
         if entity is None:
@@ -57,11 +61,15 @@ class Remembered:
         memory = self.memory(number)
         return memory.at(tick_ms) if isinstance(memory, Periods) else memory
 
-    def keys(self, number: int) -> NDArray[np.uint64]:
-        """The ids of the entities that a memory has rows for."""
+    def table_of(self, number: int) -> Table:
+        """The table that a memory of an entity stands in."""
         entity = self._plan.memories[number].entity
         assert entity is not None
-        return self.tables[entity].index.keys
+        return self.tables[entity]
+
+    def keys(self, number: int) -> NDArray[np.uint64]:
+        """The ids of the entities that a memory has rows for."""
+        return self.table_of(number).index.keys
 
     def every(self) -> Iterator[tuple[int, Memory]]:
         """All memories, each with its number."""

@@ -16,6 +16,7 @@ from pipeline.core.match import Rows
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MemoryKind, Plan
 from pipeline.core.snapshot import Arrays
+from pipeline.core.table import TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,14 @@ class StoredNames:
         return f"memory/{self.stored_as(number)}"
 
     def counted(self, number: int, place: int) -> str:
-        """The name of whom a set's members were last counted for: that of the tally they are in."""
-        return f"counted/{self.stored_as(self.plan.sets[number].roll_ups[place].tally)}"
+        """The name of whom a set's members were last counted for: that of the tally they are in.
+
+        Who was told of as a member is found by the set's name: others know the set by that.
+        """
+        each = self.plan.sets[number]
+        if place == TOLD:
+            return f"told/{each.level}/{each.entity}/{each.name}"
+        return f"counted/{self.stored_as(each.roll_ups[place].tally)}"
 
     def handed_up(self, tally: int) -> str:
         """The name of the others that were last handed up to a tally."""

@@ -210,6 +210,33 @@ class FirstTexts(Summary):
         return cls({text: (since_ms, name) for text, since_ms, name in plain})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves(Summary):
+    """Who became a member of a set, and who is none any more: id and hash, rising.
+
+    An id is empty where it is not known; a hash is 16 hexadecimal digits.
+
+    >>> Moves((("bob", "07"),), ()).merge(Moves((("ann", "0a"),), ()))
+    Moves(entered=(('ann', '0a'), ('bob', '07')), left=())
+    """
+
+    NAME: ClassVar[str] = "moves"
+    entered: tuple[tuple[str, str], ...]
+    left: tuple[tuple[str, str], ...]
+
+    def merge(self, other: Moves) -> Moves:
+        entered = tuple(sorted({*self.entered, *other.entered}))
+        return Moves(entered, tuple(sorted({*self.left, *other.left})))
+
+    def plain(self) -> Plain:
+        return [[*map(list, self.entered)], [*map(list, self.left)]]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Moves:
+        entered, left = (tuple((text, key) for text, key in each) for each in plain)
+        return cls(entered, left)
+
+
 def _packed(array: NDArray[Any]) -> bytes:
     return array.astype(array.dtype.newbyteorder("<")).tobytes()
 
@@ -220,7 +247,7 @@ def _unpacked(packed: bytes | str, kind: type[np.generic]) -> NDArray[Any]:
 
 
 _KINDS: Final[Mapping[str, type[Summary]]] = {
-    each.NAME: each for each in (Range, Histogram, Ranks, Parts, FirstTexts)
+    each.NAME: each for each in (Range, Histogram, Ranks, Parts, FirstTexts, Moves)
 }
 
 

@@ -16,6 +16,8 @@ from pipeline.core.windows import DAY_MS
 # A table is cleared of vacant rows when it has doubled, and once a day of event time besides.
 _CLEAR_AT: Final = 1 << 12
 
+TOLD: Final = -1  # in place of a roll-up: 1 where a member was told of, 0 where not
+
 
 @dataclass(slots=True)
 class Table:

@@ -12,6 +12,7 @@ from pipeline.core.cohorts import OwnSpans
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.growth import Growth
+from pipeline.core.memories.ids import Ids
 from pipeline.core.memories.memory import Flags, Telling
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.stream import OfStream
@@ -20,6 +21,7 @@ from pipeline.core.parts import BY_TEXT, by_text
 from pipeline.core.plan import Term, TermKind
 from pipeline.core.remembered import Remembered, from_ms
 from pipeline.core.summaries import Figures, Summary
+from pipeline.core.transitions import moves
 
 
 class Terms:
@@ -47,6 +49,10 @@ class Terms:
             return 0, 0, self._by_text(term, tick_ms, members)
         assert term.memory is not None
         memory = self._remembered.at(term.memory, tick_ms)
+        if isinstance(memory, Ids):
+            assert term.set is not None
+            table = self._remembered.table_of(term.memory)
+            return 0, 0, moves(table, term.set, members[term.set], memory)
         if isinstance(memory, Growth):
             assert term.set is not None
             return _grown(term.kind, memory, members[term.set]), 0, None

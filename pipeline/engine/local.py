@@ -6,7 +6,7 @@ holds both to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.core.changes import Changes, changes_by_shard
 from pipeline.core.clock import HOLDS_NOBODY_BACK, growth_steps_ms, with_baselines
@@ -30,8 +30,12 @@ _WAITING_MAX = 1 << 19
 class LocalEngine:
     """Runs a plan over records that are handed to it."""
 
-    def __init__(self, plan: Plan, deployment: Deployment) -> None:
+    def __init__(
+        self, plan: Plan, deployment: Deployment, hear: Callable[[Tick], object] | None = None
+    ) -> None:
+        """Begin with nothing; `hear` is called with every tick that is made, asked for or not."""
         self.plan = plan
+        self._hear = hear
         self.counts = Counts()
         self._deployment = deployment
         self._decoder = Decoder(plan, deployment)
@@ -124,7 +128,10 @@ class LocalEngine:
                 part, changes = shard.evaluate(at_ms)
                 parts.append(part)
                 self._hand_up(at_ms, changes)
-        return tick(self.plan, merge(parts), self._history, at_ms)
+        made = tick(self.plan, merge(parts), self._history, at_ms)
+        if self._hear is not None:
+            self._hear(made)
+        return made
 
     def _hand_up(self, at_ms: int, changes: dict[int, Changes]) -> None:
         for tally, change in changes.items():

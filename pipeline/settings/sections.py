@@ -149,6 +149,12 @@ class DeadLetterSettings(_Section):
     )
 
 
+class TransitionSettings(_Section):
+    """Where it is told who enters a set and who leaves it. No file, nobody is told."""
+
+    file: Path | None = Field(default=None, description="a file, or null")
+
+
 class TimeSettings(_Section):
     """Event time. All in milliseconds."""
 
@@ -268,6 +274,7 @@ class Settings(_Section):
 
     kafka: KafkaSettings = KafkaSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+    transitions: TransitionSettings = TransitionSettings()
     time: TimeSettings = TimeSettings()
     engine: EngineSettings = EngineSettings()
     http: HttpSettings = HttpSettings()

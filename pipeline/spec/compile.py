@@ -25,6 +25,7 @@ from pipeline.spec.stream_columns import use_in_stream
 from pipeline.spec.streams import for_ever, read_streams
 from pipeline.spec.tables import Tables
 from pipeline.spec.terms import Terms
+from pipeline.spec.transitions import transitions
 from pipeline.spec.tree import check_tree
 from pipeline.spec.undone import check_undone
 from pipeline.spec.units import check_fed, check_units
@@ -71,6 +72,7 @@ def _compiled(
     compiled_sets = sets.compile()
     compiled_metrics = metrics.compile()
     check_fed(tables.names, compiled_metrics)
+    told = [*transitions(tables.names, tables.memories, compiled_sets)]
     forever = teachers(definition) | for_ever(tables.names)
     retentions_ms = tables.memories.retentions_ms(len(tables.events))
     events = tuple(
@@ -89,7 +91,7 @@ def _compiled(
         tables.memories.feeds(),
         tables.memories.memories(),
         sets.with_growth(compiled_sets),
-        tuple(terms.numbers),
+        (*terms.numbers, *told),
         compiled_metrics,
         1 + max([0, *(one.level for one in compiled_sets), *(one.level for one in terms.numbers)]),
         tuple(terms.reaches),

@@ -97,7 +97,8 @@ class _Identities:
         event = self._plan.events[feed.event]
         where = None if feed.where is None else _expression(feed.where, partial(_value, event))
         if feed.text is not None:
-            key: object = (feed.entity, _value(event, feed.text), feed.names)
+            read = _id(event, feed.text) if feed.ids else _value(event, feed.text)
+            key: object = (feed.entity, read, "ids" if feed.ids else feed.names)
         else:
             key = None if feed.entity is None else (feed.entity, _id(event, feed.entity))
         lacking = ("or none",) if feed.may_lack_entity else ()
@@ -108,7 +109,7 @@ class _Identities:
         feed = self._plan.feeds[number]
         event = self._plan.events[feed.event]
         others = [_digest(_id(event, other)) for other in feed.others]
-        names = ["text"] if feed.names else []
+        names = ["text"] if feed.names or feed.ids else []
         return *others, *(_digest(_value(event, value)) for value in feed.values), *names
 
     def _records(self, event: Event) -> tuple[object, ...]:
@@ -119,6 +120,8 @@ class _Identities:
     def _memory(self, number: int) -> str:
         memory = self._plan.memories[number]
         table = (memory.kind.value, memory.level, memory.entity)
+        if memory.kind is MemoryKind.IDS:
+            return _digest(*table)  # whatever ids come by, they are what their hashes say
         if memory.kind is MemoryKind.GROWTH:
             return _digest(*table, self.set(self._grown[number]), _window(memory.window))
         if memory.stream is not None:

@@ -17,6 +17,8 @@ from pipeline.spec.canonical import expression_text
 from pipeline.spec.spans import WEEKDAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.core.expression import Expression
     from pipeline.spec.streams import DraftStream
 
@@ -36,6 +38,7 @@ class Rows:
     may_lack_entity: bool = False  # rows without its id come as well
     text: str | None = None  # the key, for the table of texts
     names: bool = False  # of each text the first only, with the text
+    ids: bool = False  # of each entity the first only, with its id, which is called `text`
 
     @property
     def table(self) -> str:
@@ -47,7 +50,8 @@ class Rows:
         """The last part of every key: event and condition."""
         where = "" if self.where is None else f"[{expression_text(self.where)}]"
         lacking = " or none" if self.may_lack_entity else ""
-        text = "" if self.text is None else f" {'names of' if self.names else 'by'} {self.text}"
+        how = "ids of" if self.ids else "names of" if self.names else "by"
+        text = "" if self.text is None else f" {how} {self.text}"
         return f"{self.event_name}{where}{text}{lacking}"
 
 
@@ -125,6 +129,7 @@ class _DraftMemory:
     k: int = 0
     reach_ms: int | None = None
     parts: _DraftParts | None = None
+    more_feeds: dict[int, None] = field(default_factory=dict)
 
     def finished(self) -> Memory:
         """The plan's memory."""
@@ -139,6 +144,7 @@ class _DraftMemory:
             self.k,
             self.reach_ms,
             None if self.parts is None else self.parts.finished(),
+            more_feeds=tuple(self.more_feeds),
         )
 
 
@@ -217,6 +223,23 @@ class Memories:
         self._memories[index].k = NAMES_KEPT
         return index
 
+    def ids(self, level: int, entity: str, of: Iterable[Rows], *, holds_rows: bool) -> int:
+        """What the entities of a table are called; a feed for each of the rows they come by."""
+        feeds = [self._feed(rows) for rows in of]
+        key = f"{level}/{entity}/{MemoryKind.IDS}"
+        index = self._keep(_DraftMemory(key, MemoryKind.IDS, level, entity, None, None, None))
+        memory = self._memories[index]
+        memory.more_feeds |= dict.fromkeys(feeds)
+        memory.k = max(memory.k, int(holds_rows))
+        return index
+
+    def rows_of(self, memory: int) -> list[Rows]:
+        """The rows that feed a memory, none for a tally."""
+        drafted = self._memories[memory]
+        feeds = [] if drafted.feed is None else [drafted.feed]
+        feeds += [] if drafted.parts is None else drafted.parts.feeds.values()
+        return [self._feeds[feed].rows for feed in feeds]
+
     def looked_at(self, memory: int) -> tuple[Rows, str | None]:
         """The rows and the column that feed a memory."""
         drafted = self._memories[memory]
@@ -276,7 +299,7 @@ class Memories:
         reaches: list[list[int | None]] = [[] for _ in range(events)]
         for memory in self.memories():
             for feed in memory.feeds:
-                if memory.kind is not MemoryKind.NAMES:
+                if memory.kind not in (MemoryKind.NAMES, MemoryKind.IDS):
                     reaches[self._feeds[feed].rows.event].append(memory.retention_ms)
         return [_longest(reaches_of_event) for reaches_of_event in reaches]
 
@@ -294,6 +317,7 @@ class Memories:
                 feed.rows.may_lack_entity,
                 text=feed.rows.text,
                 names=feed.rows.names,
+                ids=feed.rows.ids,
             )
             for feed in self._feeds
         )

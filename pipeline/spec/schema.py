@@ -143,6 +143,11 @@ class SetSource(Strict):
         description="of a window `first … after …`: when it began, for an entity to take part",
         examples=["trailing 28d"],
     )
+    transitions: bool = Field(
+        default=False,
+        description="true to tell who enters and who leaves, by id; raw ids are then kept",
+        examples=["true"],
+    )
     gap: GapText | None = Field(
         None,
         description="of a window `first session after …`: what ends it when nothing happens",

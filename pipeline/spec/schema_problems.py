@@ -34,6 +34,8 @@ _PLACEHOLDERS: Final[dict[str, Any]] = {
 }
 _WANTED: Final = {
     "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",

@@ -119,7 +119,10 @@ class _Maker:
             if copy not in self.sets:
                 source = self._definition.sets[one]
                 params = {**source.params, **numbers}
-                self.sets[copy] = one, source.model_copy(update={"params": params})
+                self.sets[copy] = (
+                    one,
+                    source.model_copy(update={"params": params, "transitions": False}),
+                )
                 self._copy_marks(("sets", one), ("sets", copy), name, variant)
                 self.renamed["sets", copy] = renamed
         return renamed

@@ -73,7 +73,7 @@ def test_fields_are_found_by_their_place(path, key):
 
 def test_keys_are_known_by_their_place():
     """What may stand in a mapping is known; where names are free, nothing is."""
-    of_sets = ("of", "when", "window", "params", "matured", "started", "gap")
+    of_sets = ("of", "when", "window", "params", "matured", "started", "transitions", "gap")
     assert keys_at(("sets", "a")) == of_sets
     assert keys_at(("source", "envelope", "time")) == ("from", "unit")
     assert keys_at(("sets",)) == ()

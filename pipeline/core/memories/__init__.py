@@ -17,6 +17,7 @@ from pipeline.core.memories.first_seen import FirstSeen
 from pipeline.core.memories.gap import Gap
 from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.history import History
+from pipeline.core.memories.ids import Ids
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Memory
@@ -71,6 +72,7 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.SKETCH: lambda _, window: Sketch(window),
     plan.MemoryKind.REGISTERS: lambda _, window: Registers(window),
     plan.MemoryKind.HISTORY: lambda memory, _: History(memory.window),
+    plan.MemoryKind.IDS: lambda memory, _: Ids(holds_rows=memory.k > 0),
     plan.MemoryKind.DIARY: lambda memory, _: _diary(memory, np.int64),
     plan.MemoryKind.ENCOUNTERS: lambda memory, _: _diary(memory, np.uint64),
 }

@@ -97,8 +97,8 @@ class Subject:
         """Columns as the memory takes them."""
         if self.columns is None:
             return None
-        if self.kind is MemoryKind.NAMES:
-            return np.array(columns, "S1")
+        if self.kind in (MemoryKind.NAMES, MemoryKind.IDS):
+            return np.array(columns, np.bytes_)
         ids = self.kind in plan.KINDS_OF_IDS
         return np.array(columns, np.uint64 if ids else np.int64)
 
@@ -293,6 +293,16 @@ def names(_, memory, _window, _tick_ms):
 def names_naive(_, events, _window, _tick_ms):
     """The earliest moment of all."""
     return min((event.time_ms for event in events), default=None)
+
+
+def ids(_, memory, _window, _tick_ms):
+    """What each row is called."""
+    return memory.texts(np.arange(memory._rows))
+
+
+def ids_naive(_, events, _window, _tick_ms):
+    """The smallest of all that it was called."""
+    return min((event.column for event in events), default=b"").decode()
 
 
 def tally(_, memory, _window, _tick_ms):
@@ -578,6 +588,11 @@ def each_kind():
     yield (
         "for ever",
         Subject(MemoryKind.NAMES, (), one, names, names_naive, "value", k=ROWS, forgets=False),
+    )
+    called = st.sampled_from([b"a", b"bc", "ü".encode()])
+    yield (
+        "for ever",
+        Subject(MemoryKind.IDS, (), called, ids, ids_naive, "id", k=1, forgets=False),
     )
     yield (
         "for ever",

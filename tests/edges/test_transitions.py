@@ -1,0 +1,143 @@
+"""Transitions as lines of JSON in a file."""
+
+import errno
+import json
+import os
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipeline.cli.exits import Exit
+from pipeline.cli.replay import replay
+from pipeline.cli.transitions import asked_for, told_before
+from pipeline.core.publish import Tick
+from pipeline.core.transitions import Change, Transition
+from pipeline.edges.transitions import TransitionsFile
+from pipeline.spec import read_text
+
+DEFINITION = """\
+version: 1
+product: shop
+source: {topics: [events], envelope: {name: kind, time: {from: ts, unit: ms}}}
+events:
+  viewed: {name: viewed, ids: {user: user}}
+sets:
+  busy: {of: user, when: count(viewed) >= 1, window: trailing 1m, transitions: true}
+metrics:
+  north: {role: north_star, value: size(busy)}
+"""
+PLAN = read_text(DEFINITION, "shop.yaml").plan
+UNTOLD = read_text(DEFINITION.replace(", transitions: true", ""), "shop.yaml").plan
+ANN = Transition("busy", "user", "ann", "0a", Change.ENTERED)
+SOMEBODY = Transition("busy", "user", None, "0b", Change.LEFT)
+TICK = Tick(60_000, (), (), transitions=(SOMEBODY, ANN))
+LINES = [
+    {"at": "1970-01-01T00:01:00Z", "product": "shop", "set": "busy", "entity": "user",
+     "id": who, "hash": key, "change": change}
+    for who, key, change in ((None, "0b", "left"), ("ann", "0a", "entered"))
+]  # fmt: skip
+
+
+def lines(path):
+    """What a file says."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_ticks_are_appended(tmp_path):
+    """Also by the next run; only the owner can read them, and a tick without any adds none."""
+    path = tmp_path / "told.jsonl"
+    for _ in range(2):
+        file = TransitionsFile(PLAN, path)
+        file.write(TICK)
+        file.write(TICK.without_transitions())
+        file.close()
+    assert lines(path) == [*LINES, *LINES]
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"at":"1970', b"x" * 40_000])
+def test_what_a_crash_left_of_a_line_goes(tmp_path, torn):
+    """Its tick comes again."""
+    path = tmp_path / "told.jsonl"
+    path.write_bytes(b"{}\n" + torn)
+    file = TransitionsFile(PLAN, path)
+    file.write(TICK)
+    assert lines(path) == [{}, *LINES]
+
+
+def test_a_file_anew(tmp_path):
+    """What was in it goes."""
+    path = tmp_path / "told.jsonl"
+    path.write_text("{}\n")
+    TransitionsFile(PLAN, path, anew=True).write(TICK)
+    assert lines(path) == LINES
+
+
+def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
+    """It is raised, so that nothing is saved past the tick, and kept to be told."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    file = TransitionsFile(PLAN, tmp_path / "told.jsonl")
+    with pytest.raises(OSError, match="No space"):
+        file.write(TICK)
+    assert file.fault is not None
+
+
+def test_lines_come_before_the_tick_and_ids_go_no_further(tmp_path):
+    """Who shows numbers gets none."""
+    published = []
+    path = tmp_path / "told.jsonl"
+    file = asked_for(PLAN, path)
+    told_before(file, published.append)(TICK)
+    file.close()
+    told_before(None, published.append)(TICK)
+    assert lines(path) == LINES
+    assert published == [TICK.without_transitions()] * 2
+
+
+def test_no_file_without_anything_to_tell(tmp_path):
+    """Nor where no file is named."""
+    assert asked_for(UNTOLD, tmp_path / "told.jsonl") is None
+    assert asked_for(PLAN, None) is None
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.fixture
+def replayed(tmp_path):
+    """Replays one view with a definition; gives what was said and the file."""
+
+    def run(definition):
+        (tmp_path / "shop.yaml").write_text(definition)
+        (tmp_path / "events.jsonl").write_text(
+            '{"kind":"viewed","ts":1700000070000,"user":"ann"}\n'
+        )
+        app = typer.Typer()
+        app.command()(replay)
+        span = ["--from", "2023-11-14T22:14Z", "--to", "2023-11-14T22:17Z", "--every", "1m"]
+        path = tmp_path / "told.jsonl"
+        given = [tmp_path / "shop.yaml", "--events", tmp_path / "events.jsonl", *span]
+        told = CliRunner().invoke(app, [*map(str, given), "--transitions", str(path)])
+        return told, path
+
+    return run
+
+
+def test_replay_tells(replayed):
+    """Every tick that it makes."""
+    _, path = replayed(DEFINITION)
+    found = [(line["at"], line["id"], line["change"]) for line in lines(path)]
+    assert found == [
+        ("2023-11-14T22:15:00Z", "ann", "entered"),
+        ("2023-11-14T22:16:00Z", "ann", "left"),
+    ]
+
+
+def test_replay_refuses_to_tell_nothing(replayed):
+    """A slip of the pen, most likely."""
+    result, path = replayed(DEFINITION.replace(", transitions: true", ""))
+    assert result.exit_code == Exit.USAGE
+    assert not path.exists()
