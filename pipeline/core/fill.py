@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import memories, plan as plans
+from pipeline.core import plan as plans
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.fed import columns_of, times_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import Memory
+from pipeline.core.memories.registry import make
 from pipeline.core.pending import Pending
 from pipeline.core.plan import Feed
 from pipeline.core.snapshot import Arrays
@@ -56,7 +57,7 @@ class Filling:
 
     def _add(self, number: int, arrays: Arrays) -> None:
         memory = self._plan.memories[number]
-        made = self._memories[number] = memories.make(memory)
+        made = self._memories[number] = make(memory)
         if memory.entity is not None:
             if memory.entity not in self._tables:
                 index = KeyIndex(arrays.get(f"keys/{memory.entity}"))

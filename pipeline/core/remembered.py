@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import memories
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
 from pipeline.core.memories.memory import ABSENT_ID, Memory, resized
 from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.registry import make
 from pipeline.core.plan import Plan, TermKind
 from pipeline.core.snapshot import Arrays
 from pipeline.core.stored_names import StoredNames, below
@@ -35,7 +35,7 @@ class Remembered:
         self._loose: dict[int, Memory] = {}  # memories that know no entity
         for number, memory in enumerate(plan.memories):
             if memory.level == level:
-                self._of(memory.entity)[number] = memories.make(memory)
+                self._of(memory.entity)[number] = make(memory)
         for number, each in enumerate(plan.sets):
             if each.level == level:
                 table = self.tables.setdefault(each.entity, Table())

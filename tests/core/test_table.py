@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.core import memories, plan, table as tables
+from pipeline.core import plan, table as tables
+from pipeline.core.memories.registry import make
 from pipeline.core.plan import MemoryKind
 from pipeline.core.table import Table
 from pipeline.core.windows import DAY_MS, Trailing
@@ -23,12 +24,12 @@ def table():
     shared = {"key": "", "level": 0, "entity": "user", "feed": 0, "k": 0}
     day = Trailing(DAY_MS)
     made = Table()
-    made.memories[4] = memories.make(
+    made.memories[4] = make(
         plan.Memory(
             kind=MemoryKind.LAST_SEEN, column=None, window=None, reach_ms=day.reach_ms, **shared
         )
     )
-    made.memories[7] = memories.make(
+    made.memories[7] = make(
         plan.Memory(kind=MemoryKind.LEDGER, column=None, window=day, reach_ms=None, **shared)
     )
     made.counted[COUNTED] = np.empty(0, np.uint64)

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from pipeline.core import memories, plan
+from pipeline.core import plan
 from pipeline.core.cardinality import RANK_MAX
 from pipeline.core.grid import one_period_before
 from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.memories.periods import Periods
+from pipeline.core.memories.registry import make
 from pipeline.core.plan import MemoryKind
 from pipeline.core.quantile import buckets_of
 from pipeline.core.texts import NONE
@@ -91,7 +92,7 @@ class Subject:
 
     def make(self):
         """An empty memory, as the shards make it."""
-        return memories.make(self.memory)
+        return make(self.memory)
 
     def array(self, columns):
         """Columns as the memory takes them."""

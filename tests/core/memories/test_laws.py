@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.memories import _MAKERS
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.panes import Panes
+from pipeline.core.memories.registry import _MAKERS
 from pipeline.core.plan import MemoryKind
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.windows import Trailing
