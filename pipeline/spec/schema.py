@@ -122,7 +122,8 @@ class SetSource(Strict):
 
     of: Name = Field(description="the entity whose members qualify", examples=["user"])
     when: ExpressionText = Field(
-        description="comparisons of count, sum or distinct with a number, joined with and, or, not",
+        description="comparisons of count, sum, distinct or a habit with a number, or of what "
+        "an entity is with texts and numbers, joined with and, or, not",
         examples=["count(active) >= 1"],
     )
     window: SetWindowText | None = Field(
@@ -235,12 +236,13 @@ class MetricSource(Strict):
         examples=["breadth"],
     )
     value: ExpressionText = Field(
-        description="arithmetic over count, sum, mean, distinct, size, other metrics and numbers",
+        description="arithmetic over aggregates (count, sum, mean, distinct, size, …), other "
+        "metrics and numbers; or an index, nps or csat alone",
         examples=["size(weekly_users)"],
     )
     window: WindowText | None = Field(
         None,
-        description="the span that count, sum, mean and distinct look at",
+        description="the span that aggregates of events and streams look at",
         examples=["trailing 7d"],
     )
     params: Numbers = Field(
