@@ -8,8 +8,7 @@ SECTIONS = ("sets", "streams", "metrics")
 # Rows that nobody has written yet. The list is to become empty, and to stay so.
 NOT_YET = [
     # N24 to N46
-    *["N24", "N25", "N26", "N27", "N28", "N29", "N30", "N31", "N32", "N33", "N34", "N35", "N36"],
-    *["N37", "N38", "N39", "N40", "N41", "N42", "N44", "N45", "N46"],
+    *["N24", "N33", "N46"],
     #
     # I
     *["I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I15", "I16", "I17", "I18"],
