@@ -9,7 +9,7 @@ from hypothesis import settings
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts
-from tests.oracle.drawn_classes import LANDED
+from tests.oracle.drawn_classes import ADD
 from tests.oracle.language import read
 from tests.oracle.model import Definition
 from tests.oracle.oracle import Reading, expected
@@ -21,7 +21,7 @@ CASES = 300 if settings.get_current_profile_name() == "ci" else 30
 """300 are promised, whatever else a profile says."""
 TOGETHER = 1_000 if settings.get_current_profile_name() == "ci" else 90
 """Of all classes, fed whole or in pieces."""
-CLASSES = tuple(about for about in LANDED if about != "plain")
+CLASSES = tuple(about for about in ADD if about != "plain")
 CASES_OF_A_CLASS = math.ceil((TOGETHER - CASES - CASES // 2) / len(CLASSES))
 RECORDS_MAX = 40
 """Of a case that is about one class, besides those of long before."""
@@ -34,8 +34,9 @@ DISTINCT = 5 * 0.016
 EXACT_BELOW = 100
 TOLERANCES = {"median": RANK, "quantile": RANK, "approx_distinct": DISTINCT}
 PARTS = ("value", "numerator", "denominator", "samples", "coverage", "residual", "state")
-PARTS += ("interval", "missing")
-MADE_HERE = {"state", "interval", "missing"}
+PARTS += ("interval", "missing", "segments")
+MADE_HERE = {"state", "interval", "missing", "segments"}
+PARTS_OF_A_SEGMENT = ("value", "numerator", "denominator", "samples", "coverage")
 
 
 def is_settled(case: Case) -> bool:
@@ -85,8 +86,11 @@ def _differing(
         by_promise = part in {"value", "residual", "interval"}
         if tolerance > QUOTIENT and part == "state":
             continue  # what is near a limit may be on either side of it
-        if not _alike(getattr(answer, part), actual[part], tolerance if by_promise else 0):
-            lines += _unequal((*key, part), getattr(answer, part), actual[part])
+        said = getattr(answer, part)
+        if part == "segments":
+            said = {segment: _parts_of(measure) for segment, measure in said.items()}
+        if not _alike(said, actual[part], tolerance if by_promise else 0):
+            lines += _unequal((*key, part), said, actual[part])
     return lines
 
 
@@ -114,15 +118,21 @@ def _tolerance(definition: Definition, name: str) -> float:
     return max([*own, *below, QUOTIENT if joined else 0.0])
 
 
+def _parts_of(measure: object) -> tuple[object, ...]:
+    return tuple(getattr(measure, part) for part in PARTS_OF_A_SEGMENT)
+
+
 def _readings(
     plan: Plan, ticks: Sequence[Tick]
 ) -> Iterator[tuple[tuple[str, int], dict[str, object]]]:
     for tick in ticks:
-        for metric, made, verdict in zip(plan.metrics, tick.readings, tick.verdicts, strict=True):
+        told = zip(plan.metrics, tick.readings, tick.verdicts, tick.segments, strict=True)
+        for metric, made, verdict, cut in told:
             parts = {part: getattr(made, part) for part in PARTS if part not in MADE_HERE}
             low, high = getattr(made, "low", None), getattr(made, "high", None)
             parts["interval"] = None if low is None else (low, high)
             parts["missing"] = tuple(getattr(made, "missing", ()))
+            parts["segments"] = {(s.dimension, s.text): _parts_of(s.reading) for s in cut}
             yield (metric.name, tick.at_ms), parts | {"state": verdict.state.value}
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 
 from tests.engine.against_the_oracle import RECORDS_MAX, differences, is_settled
 from tests.engine.both_engines import compiled, deployed, fed
-from tests.oracle.drawn_classes import LANDED
+from tests.oracle.drawn_classes import ADD
 from tests.oracle.strategies import Case, cases
 
 PHASES = (Phase.generate, Phase.shrink)
@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    parser.add_argument("--class", dest="classes", action="append", choices=LANDED)
+    parser.add_argument("--class", dest="classes", action="append", choices=[*ADD])
     asked = parser.parse_args(arguments)
-    classes = asked.classes or list(LANDED)
+    classes = asked.classes or list(ADD)
     began, total, disagreeing = time.monotonic(), 0, 0
     for place, about in enumerate(classes):
         share = asked.cases // len(classes) + (place < asked.cases % len(classes))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.oracle.expression import NUMBER, TEXT
-from tests.oracle.model import Definition, Event, IdSource
+from tests.oracle.model import Definition, Envelope, Event, IdSource
 from tests.oracle.uses import place_types
 from tests.oracle.words import Path
 
@@ -34,7 +34,7 @@ ISO = re.compile(
     re.ASCII,
 )
 
-TIMES = ("iso", "s", "ms")
+TIMES = ("iso", "utc", "s", "ms")
 
 Place = str | float | bool | None
 
@@ -123,9 +123,9 @@ def at(record: object, path: Path) -> object:
     return record
 
 
-def iso_ms(text: str) -> int:
-    """Read ISO 8601 text with a zone, cut to milliseconds."""
-    match = ISO.fullmatch(text)
+def iso_ms(text: str, unit: str = "iso") -> int:
+    """Read ISO 8601 text with a zone, which `utc` may leave out, cut to milliseconds."""
+    match = ISO.fullmatch(text) or (ISO.fullmatch(text + "Z") if unit == "utc" else None)
     if match is None:
         raise Refused("bad_time")
     year, month, day, hour, minute, second, decimals, _, sign, hours, minutes = match.groups()
@@ -140,16 +140,21 @@ def iso_ms(text: str) -> int:
     return whole // timedelta(milliseconds=1) + int((decimals or "").ljust(3, "0")[:3])
 
 
+def _is_of_unit(value: object, unit: str) -> bool:
+    if unit in {"iso", "utc"}:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def time_ms(value: object, unit: str) -> int:
     """Step 4: the event time, in whole milliseconds."""
-    if unit == "iso":
-        if not isinstance(value, str):
-            raise Refused("bad_time")
-        found = iso_ms(value)
+    if not _is_of_unit(value, unit):
+        raise Refused("bad_time")
+    if isinstance(value, str):
+        found = iso_ms(value, unit)
     else:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused("bad_time")
-        found = math.floor(value * 1_000) if unit == "s" else math.floor(value)
+        assert isinstance(value, int | float)
+        found = math.floor(value * (1_000 if unit == "s" else 1) + 0.5)
     if not EARLIEST_MS <= found < LATEST_MS:
         raise Refused("bad_time")
     return found
@@ -202,12 +207,26 @@ def _typed(value: object, kind: str) -> Place:
     raise Refused("field_type")
 
 
-def _record_id(value: object) -> str | None:
+def _id_part(value: object) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise Refused("field_type")
     return str(value)
+
+
+def record_id(record: dict[str, object], envelope: Envelope) -> str | None:
+    """Step 5: the record's own id; one of several parts is none where one of them is."""
+    if envelope.id is None:
+        return None
+    units = dict(envelope.times)
+    parts = [
+        str(time_ms(at(record, path), units[path])) if path in units else _id_part(at(record, path))
+        for path in envelope.id.paths
+    ]
+    if None in parts:
+        return None
+    return parts[0] if envelope.id.kind == "path" else json.dumps(parts)
 
 
 class Decoder:
@@ -234,21 +253,30 @@ class Decoder:
             decoded.time_ms = None  # of a text that is no JSON nothing can be read
         return decoded
 
+    def _time(self, record: dict[str, object]) -> int:
+        """Read the first time that is there with the type of its unit."""
+        for path, unit in self.envelope.times:
+            found = at(record, path)
+            if _is_of_unit(found, unit):
+                return time_ms(found, unit)
+        raise Refused("bad_time")
+
     def _time_if_readable(self, record: dict[str, object]) -> int | None:
         """Give the time whatever the record is: it moves the watermark even so."""
         try:
-            return time_ms(at(record, self.envelope.time), self.envelope.unit)
+            return self._time(record)
         except Refused:
             return None
 
     def _fill(self, decoded: Decoded, record: dict[str, object]) -> str | None:
-        name = at(record, self.envelope.name)
+        named = [at(record, path) for path in self.envelope.names]
+        name = next((n for n in named if n is not None), None)
         if name is not None and not isinstance(name, str):
             return "field_type"
         borne = [event for event in self.events.values() if name in event.names]
         if not borne:
             return "filtered"
-        time_ms(at(record, self.envelope.time), self.envelope.unit)
+        self._time(record)
         faults = set(self._read_fields(decoded, record, borne))
         order = ("invalid_json", "field_type", "bad_time", "bad_id")
         return next((reason for reason in order if reason in faults), None)
@@ -258,8 +286,7 @@ class Decoder:
     ) -> Iterator[str]:
         """Read ids and values of every event borne, and name every fault met."""
         try:
-            if self.envelope.id is not None:
-                decoded.id = _record_id(at(record, self.envelope.id))
+            decoded.id = record_id(record, self.envelope)
         except Refused as refused:
             yield str(refused)
         for event in borne:

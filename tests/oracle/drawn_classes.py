@@ -316,20 +316,34 @@ def growth(draft: Draft) -> None:
 
 
 def segments(draft: Draft) -> None:
-    """Metrics in parts."""
+    """Metrics in parts, also of those that others are made of."""
     _teach(draft, "user")
     event, other = _event_of(draft, "user"), draft.pick(*draft.events)
-    draft.need(other, "plan")
-    cap = {"cap": draft.pick(1, 2, 20)}
-    value = draft.pick("count({e})", "sum({e}.n)", "mean({e}.n)", "distinct({e}.user)")
-    if "distinct" in value:
-        other = event
-        draft.need(other, "plan")
+    for each in (event, other):
+        draft.need(each, "plan")
     draft.need(other, "n")
-    _metric(draft, "parts", value.format(e=other), window=True, by=["plan"], **cap)
-    _metric(draft, "as_of_parts", f"count({event})", window=True, by=["tier"], **cap)
-    draft.sets["parted"] = {"of": "user", "when": f"count({event}) >= 1", "window": draft.window()}
-    _metric(draft, "size_parts", "size(parted)", by=["tier"], **cap)
+    cut = {"by": ["plan"], "cap": draft.pick(1, 2, 20)}
+    _metric(draft, "whole", f"count({event}{options_of(draft, event)})", window=True)
+    value = draft.pick(
+        f"count({other}{options_of(draft, other)})",
+        f"sum({other}.n)",
+        f"mean({other}.n)",
+        f"distinct({event}.user)",
+        f"count({other}) / whole",
+        f"whole - sum({other}.n) * 2",
+    )
+    _metric(draft, "parts", value, window=True, **cut)
+    _set_in_parts(draft, event, draft.pick(1, 2, 20))
+
+
+def _set_in_parts(draft: Draft, event: str, cap: int) -> None:
+    for name, least in (("parted", 1), ("parted_more", 2)):
+        when = f"count({event}) >= {least}"
+        draft.sets[name] = {"of": "user", "when": when, "window": draft.window()}
+    value = draft.pick("size(parted)", "size(parted_more) / size(parted)")
+    _metric(draft, "size_parts", value, by=["tier"], cap=cap)
+    if "more" not in value:
+        del draft.sets["parted_more"]
 
 
 def baselines(draft: Draft) -> None:
@@ -363,8 +377,4 @@ ADD: dict[str, Callable[[Draft], None]] = {
         )
     },
 }
-LANDED = (
-    *("plain", "params", "states", "habits"),
-    *("streams", "terms", "growth", "baselines", "indexes"),
-)
-"""The classes that the engine knows."""
+

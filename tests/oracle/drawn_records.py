@@ -186,18 +186,19 @@ class Stream:
         name: Any = pick.name
         if pick.kind in {"no_name", "name_type", "unknown_name", "surrogate"}:
             name = {"no_name": None, "name_type": 5, "surrogate": "open\ud800"}.get(pick.kind, "no")
-        time: Any = _time_text(time_ms, envelope.unit, pick.form)
+        ((time_path, unit),) = envelope.times
+        time: Any = _time_text(time_ms, unit, pick.form)
         if pick.kind == "bad_time":
-            bad = BAD_TIMES[envelope.unit]
+            bad = BAD_TIMES[unit]
             time = bad[pick.form % len(bad)]
         if pick.kind == "no_properties":
             body["properties"] = (None, 5, [], "x")[pick.form % 4]
         if pick.kind == "too_deep":
             body["deep"] = json.loads("[" * 100 + "]" * 100)
-        _put(body, envelope.name, name)
-        _put(body, envelope.time, time)
+        _put(body, envelope.names[0], name)
+        _put(body, time_path, time)
         if envelope.id is not None:
-            _put(body, envelope.id, record_id)
+            _put(body, envelope.id.paths[0], record_id)
         return body
 
     def _bytes(self, pick: Pick, body: dict[str, Any]) -> bytes:
@@ -277,7 +278,7 @@ def picks(
 def streamed(definition: Definition, settings: Settings, drawn: list[Pick]) -> list[Record]:
     """Write the records in the order in which they arrive."""
     # A quarter of a second is exact as a fraction of seconds; other units have milliseconds.
-    stream = Stream(definition, settings, 250 if definition.envelope.unit == "s" else 1)
+    stream = Stream(definition, settings, 250 if definition.envelope.times[0][1] == "s" else 1)
     for pick in sorted(drawn, key=lambda p: p.time_ms + p.delay_ms):
         stream.add(pick)
     return stream.records

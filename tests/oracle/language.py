@@ -5,6 +5,7 @@ it relies on and reports no mistakes, since finding mistakes is the engine's bus
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -13,12 +14,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tests.oracle.calls import aggregates_of
+from tests.oracle.envelopes import envelope, event_ids
 from tests.oracle.model import (
     Anchor,
     Attribute,
     Definition,
     EntitySet,
-    Envelope,
     Event,
     Guard,
     IdSource,
@@ -31,12 +32,11 @@ from tests.oracle.model import (
     Window,
 )
 from tests.oracle.names import Names
-from tests.oracle.words import duration_ms, expression, path, path_of, share, window
+from tests.oracle.words import duration_ms, expression, path_of, share, window
 
 __all__ = ["Definition", "path_of", "read"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-SEGMENT = {"name": "event", "time": "timestamp", "id": "messageId"}
 KINDS = ("first", "session", "pair", "sequence", "gap")
 """A session may have a key `gap` too, so that one comes last."""
 GAP_REACH = "90d"
@@ -44,24 +44,6 @@ VISIT_GAP = "30m"
 CAP = 20
 
 Raw = dict[str, Any]
-
-
-def _envelope(raw: str | Raw) -> Envelope:
-    if raw == "segment":
-        raw = SEGMENT
-    assert isinstance(raw, dict), raw
-    time = raw["time"] if isinstance(raw["time"], dict) else {"from": raw["time"], "unit": "iso"}
-    identity = raw.get("id")
-    return Envelope(
-        path(raw["name"]), path(time["from"]), time["unit"], path(identity) if identity else None
-    )
-
-
-def _id_source(raw: str | dict[str, list[str]]) -> IdSource:
-    if isinstance(raw, str):
-        return IdSource("path", (path(raw),))
-    ((kind, paths),) = raw.items()
-    return IdSource(kind, tuple(path(p) for p in paths))
 
 
 def _value(raw: object) -> Value:
@@ -82,13 +64,13 @@ def _undoing(raw: Raw | None) -> Undoing | None:
     return None if raw is None else Undoing(raw["event"], raw["by"], duration_ms(raw["within"]))
 
 
-def _event(name: str, raw: Raw) -> Event:
+def _event(name: str, raw: Raw, shared: dict[str, IdSource]) -> Event:
     names = raw["name"] if isinstance(raw["name"], list) else [raw["name"]]
     where = raw.get("where")
     return Event(
         name,
         tuple(names),
-        {entity: _id_source(source) for entity, source in raw.get("ids", {}).items()},
+        event_ids(raw.get("ids", {}), shared),
         {key: _value(value) for key, value in raw.get("values", {}).items()},
         None if where is None else expression(where),
         _undoing(raw.get("undone_by")),
@@ -211,20 +193,21 @@ def _sets_and_metrics(raw: Raw) -> tuple[dict[str, EntitySet], dict[str, Metric]
     return sets, metrics
 
 
+@functools.lru_cache(maxsize=8)
 def read(text: str) -> Definition:
     """Read a definition from its YAML text."""
     raw = YAML(typ="safe").load(text)
-    calendar = raw.get("calendar", {})
+    calendar, about = raw.get("calendar", {}), envelope(raw["source"]["envelope"])
     attributes = list(_attributes(raw.get("entities") or {}))
     sets, metrics = _sets_and_metrics(raw)
     return Definition(
         calendar.get("zone", "UTC"),
         WEEKDAYS.index(calendar.get("week_starts", "monday")) + 1,
-        _envelope(raw["source"]["envelope"]),
+        about,
         tuple(a for a in attributes if isinstance(a, Attribute)),
         tuple(a for a in attributes if isinstance(a, State)),
-        {name: _event(name, about) for name, about in raw["events"].items()},
-        {name: _stream(name, about) for name, about in (raw.get("streams") or {}).items()},
+        {name: _event(name, event, about.ids) for name, event in raw["events"].items()},
+        {name: _stream(name, stream) for name, stream in (raw.get("streams") or {}).items()},
         sets,
         metrics,
     )

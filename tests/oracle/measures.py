@@ -1,7 +1,7 @@
 """Metrics at a tick: the arithmetic that joins their terms."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.oracle.model import Definition, Metric
@@ -11,6 +11,8 @@ from tests.oracle.words import plain_number
 
 RATIOS = {"mean", "csat", "top_share", "retention"}
 """Terms that keep both sides where they stand alone."""
+Found = Mapping[str, Mapping[tuple[ast.Call, int], Term]]
+"""Metric → its terms at every tick."""
 Leaf = Callable[[ast.expr], "Term | Measure"]
 
 
@@ -61,6 +63,11 @@ def _joined(op: ast.operator, left: Number, right: Number) -> Number:
     raise AssertionError(op)
 
 
+def _name(node: ast.expr) -> str:
+    assert isinstance(node, ast.Name), ast.dump(node)
+    return node.id
+
+
 def _is_index(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "index"
@@ -70,9 +77,7 @@ def _is_index(node: ast.expr) -> bool:
 class Measures:
     """Every metric at every tick, each worked out once."""
 
-    def __init__(
-        self, definition: Definition, found: dict[str, dict[tuple[ast.Call, int], Term]]
-    ) -> None:
+    def __init__(self, definition: Definition, found: Found) -> None:
         self.definition = definition
         self.found = found
         self.known: dict[tuple[str, int], Measure] = {}
@@ -82,23 +87,25 @@ class Measures:
         key = (name, tick)
         if key not in self.known:
             metric = self.definition.metrics[name]
-            self.known[key] = self.work_out(metric, tick, self.found[name])
+            self.known[key] = self.work_out(metric, tick, self.found)
         return self.known[key]
 
     def expression(self, node: ast.expr, tick: int) -> Number:
         """Work out any arithmetic over metrics and numbers."""
-        return arithmetic(node, lambda leaf: self._leaf(leaf, tick, {}).value)
+        return arithmetic(node, lambda leaf: self.of(_name(leaf), tick).value)
 
-    def work_out(
-        self, metric: Metric, tick: int, terms: dict[tuple[ast.Call, int], Term]
-    ) -> Measure:
-        """Give what a metric comes to with these terms, which may be those of a segment."""
-        node = metric.value
+    def work_out(self, metric: Metric, tick: int, found: Found) -> Measure:
+        """Give what a metric comes to, and the metrics in it, with terms that may be a segment's."""
+        node, terms = metric.value, found[metric.name]
         if _is_index(node):
             return self._index(metric, tick)
 
         def leaf(node: ast.expr) -> Term | Measure:
-            return self._leaf(node, tick, terms)
+            if isinstance(node, ast.Call):
+                return terms[node, tick]
+            if found is self.found:
+                return self.of(_name(node), tick)
+            return self.work_out(self.definition.metrics[_name(node)], tick, found)
 
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             return _ratio(node, leaf)
@@ -113,14 +120,6 @@ class Measures:
         return Measure(
             None if value is None else float(value), None, None, _samples(node, leaf), coverage
         )
-
-    def _leaf(
-        self, node: ast.expr, tick: int, terms: dict[tuple[ast.Call, int], Term]
-    ) -> Term | Measure:
-        if isinstance(node, ast.Call):
-            return terms[node, tick]
-        assert isinstance(node, ast.Name), ast.dump(node)
-        return self.of(node.id, tick)
 
     def _index(self, metric: Metric, tick: int) -> Measure:
         """Weigh other metrics' values, all of them or those there are."""

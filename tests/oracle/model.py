@@ -192,10 +192,22 @@ class Metric:
 class Envelope:
     """Where a record keeps its name, its time and its id."""
 
-    name: Path
-    time: Path
-    unit: str
-    id: Path | None
+    names: tuple[Path, ...]
+    """The first that is present counts."""
+    times: tuple[tuple[Path, str], ...]
+    """Paths and their units, of which the first with a value of its type counts."""
+    id: IdSource | None
+    ids: dict[str, IdSource] = dataclasses.field(default_factory=dict)
+    """Entity → where every record has its id, for the events that ask."""
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Give the names that stand outside of calls."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif not isinstance(node, ast.Call):
+        for part in ast.iter_child_nodes(node):
+            yield from _names(part)
 
 
 @dataclass(frozen=True)
@@ -230,3 +242,9 @@ class Definition:
     def state(self, entity: str, name: str) -> State | None:
         """Find a value attribute."""
         return next((s for s in self.states if (s.entity, s.name) == (entity, name)), None)
+
+    def parts(self, metric: Metric) -> Iterator[Metric]:
+        """Give a metric and those that its value names, at any depth."""
+        yield metric
+        for name in _names(metric.value):
+            yield from self.parts(self.metrics[name])

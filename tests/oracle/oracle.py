@@ -15,7 +15,7 @@ from tests.oracle.baselines import baseline, past_ticks
 from tests.oracle.growth import grid
 from tests.oracle.intake import Intake, Record, Settings, create
 from tests.oracle.language import read
-from tests.oracle.measures import Measures
+from tests.oracle.measures import Measure, Measures
 from tests.oracle.membership import Membership
 from tests.oracle.model import Definition, Metric
 from tests.oracle.proxies import closes, correlated
@@ -46,8 +46,8 @@ class Reading:
     state: str
     interval: Interval | None = None
     missing: tuple[str, ...] = ()
-    segments: dict[tuple[str, str], Number] = field(default_factory=dict)
-    """Dimension and text → the value of that segment."""
+    segments: dict[tuple[str, str], Measure] = field(default_factory=dict)
+    """Dimension and text → what the metric is in that segment."""
     progress: Progress | None = None
     correlation: Number = None
 
@@ -89,7 +89,9 @@ class _Readings:
         found = {name: terms.of(metric) for name, metric in definition.metrics.items()}
         self.measures = Measures(definition, found)
         self.segments = {
-            (metric.name, segment): terms.of(metric, segment)
+            (metric.name, segment): {
+                part.name: terms.of(part, segment) for part in definition.parts(metric)
+            }
             for metric in definition.metrics.values()
             for segment in segments(connection, definition, metric)
         }
@@ -111,15 +113,12 @@ class _Readings:
             now.interval,
             now.missing,
             self._segments(metric, tick),
-            progress(metric, tick, self._values(metric.name)) if metric.targets else None,
+            progress(metric, tick, self._at(metric.name)) if metric.targets else None,
             self._correlation(metric, tick),
         )
 
-    def _values(self, name: str) -> "functools.partial[Number]":
-        return functools.partial(self._value, name)
-
-    def _value(self, name: str, tick: int) -> Number:
-        return self.measures.of(name, tick).value
+    def _at(self, name: str) -> "functools.partial[Measure]":
+        return functools.partial(self.measures.of, name)
 
     def _state(self, metric: Metric, tick: int) -> str:
         if metric.guard is None:
@@ -127,17 +126,17 @@ class _Readings:
         of = functools.partial(self.measures.of, metric.name)
         return judge(metric.guard, of(tick), baseline(metric.guard, tick, of))
 
-    def _segments(self, metric: Metric, tick: int) -> dict[tuple[str, str], Number]:
+    def _segments(self, metric: Metric, tick: int) -> dict[tuple[str, str], Measure]:
         return {
-            (segment.dimension, segment.name): self.measures.work_out(metric, tick, terms).value
-            for (name, segment), terms in self.segments.items()
-            if name == metric.name
+            (segment.dimension, segment.name): self.measures.work_out(metric, tick, found)
+            for (name, segment), found in self.segments.items()
+            if name == metric.name and segment.is_shown(tick)
         }
 
     def _correlation(self, metric: Metric, tick: int) -> Number:
         if metric.proxy_for is None:
             return None
-        return correlated(tick, self._values(metric.name), self._values(metric.proxy_for))
+        return correlated(tick, self._at(metric.name), self._at(metric.proxy_for))
 
 
 def _answer(

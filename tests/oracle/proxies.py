@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from statistics import StatisticsError, correlation
 
-from tests.oracle.measures import Number
+from tests.oracle.measures import Measure, Number
 
 DAY_MS = 86_400_000
 CLOSES, CLOSES_MIN = 28, 8
@@ -15,10 +15,16 @@ def closes(tick: int) -> list[int]:
     return [last - number * DAY_MS for number in range(CLOSES)]
 
 
-def correlated(tick: int, one: Callable[[int], Number], other: Callable[[int], Number]) -> Number:
-    """Give Pearson's correlation over the daily closes at which both have a value."""
+def correlated(
+    tick: int, one: Callable[[int], Measure], other: Callable[[int], Measure]
+) -> Number:
+    """Give Pearson's correlation over the daily closes at which both are known and covered."""
     both = [(one(at), other(at)) for at in closes(tick)]
-    pairs = [(float(a), float(b)) for a, b in both if a is not None and b is not None]
+    pairs = [
+        (float(a.value), float(b.value))
+        for a, b in both
+        if a.value is not None and b.value is not None and a.coverage == b.coverage == 1
+    ]
     return None if len(pairs) < CLOSES_MIN else pearson(pairs)
 
 

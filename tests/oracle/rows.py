@@ -78,13 +78,10 @@ class Rows:
         entities = entities_of(self.definition, subject)
         asked = set(self._asked(subject))
         for state in self.definition.states:
-            if state.entity in entities and asked & {_named(state), state.name}:
+            if state.entity in entities and _named(state) in asked:
                 yield state
 
     def _asked(self, subject: str) -> Iterator[str]:
-        for metric in self.definition.metrics.values():
-            if any(a.subject == subject for a in metric.aggregates.values()):
-                yield from (d for d in metric.by if d not in self.columns[subject])
         for aggregate in self.definition.aggregates():
             if aggregate.subject == subject and aggregate.where is not None:
                 paths: Iterable[tuple[Path, str]] = places(aggregate.where, TRUTH)

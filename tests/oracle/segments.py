@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import duckdb
 
 from tests.oracle.model import Definition, Metric
-from tests.oracle.uses import entities_of
 
 OTHER, NONE = "__other__", "__none__"
 
@@ -24,6 +23,12 @@ class Segment:
     name: str
     kept: tuple[str, ...]
     """The texts that keep their names."""
+    seen_ms: int | None = None
+    """When a text that keeps its name was seen first: it is shown from then on."""
+
+    def is_shown(self, tick: int) -> bool:
+        """Whether the segment is there at a tick."""
+        return self.seen_ms is None or self.seen_ms < tick
 
     def holds(self, text: str) -> str:
         """Write that a text in SQL belongs here."""
@@ -36,29 +41,19 @@ class Segment:
         )
 
 
-def is_value(definition: Definition, subject: str, dimension: str) -> bool:
-    """Whether rows of the subject carry the dimension themselves."""
-    event = definition.events.get(subject)
-    return event is not None and dimension in event.values
-
-
-def state_of(definition: Definition, subject: str, dimension: str) -> str:
-    """Name the attribute that the dimension is, as `entity__name`."""
-    entities = entities_of(definition, subject)
-    (found,) = (s for s in definition.states if s.entity in entities and s.name == dimension)
-    return f"{found.entity}__{found.name}"
-
-
 def _sources(definition: Definition, metric: Metric, dimension: str) -> Iterator[str]:
     """Select each text of a dimension with the time it was seen."""
     for aggregate in metric.aggregates.values():
-        if is_value(definition, aggregate.subject, dimension):
+        if aggregate.subject in definition.events:
             yield f"SELECT value_{dimension} AS text, x FROM event_{aggregate.subject}"
             continue
-        entities = entities_of(definition, aggregate.subject)
-        for state in definition.states:
-            if state.entity in entities and state.name == dimension:
-                yield f"SELECT value_{state.value} AS text, x FROM event_{state.event}"
+        entity = definition.sets[aggregate.subject].entity
+        state = definition.state(entity, dimension)
+        assert state is not None
+        yield f"""
+            SELECT value_{state.value} AS text, x FROM event_{state.event}
+            WHERE id_{entity} IS NOT NULL
+        """
 
 
 def segments(
@@ -66,13 +61,19 @@ def segments(
 ) -> Iterator[Segment]:
     """Name the segments of a metric. Those seen first keep their names, by text where at once."""
     for dimension in metric.by:
-        seen = " UNION ALL ".join(_sources(definition, metric, dimension))
+        seen = " UNION ALL ".join(
+            source
+            for part in definition.parts(metric)
+            for source in _sources(definition, part, dimension)
+        )
         rows = connection.execute(
             f"""
-            SELECT text FROM ({seen}) WHERE text IS NOT NULL
-            GROUP BY text ORDER BY min(x), text
+            SELECT text, min(x) FROM ({seen}) WHERE text IS NOT NULL
+            GROUP BY text ORDER BY min(x), text LIMIT {metric.cap}
             """
         ).fetchall()
-        kept = tuple(text for (text,) in rows[: metric.cap])
-        for name in (*kept, OTHER, NONE):
+        kept = tuple(text for text, _ in rows)
+        for text, seen_ms in rows:
+            yield Segment(dimension, text, kept, seen_ms)
+        for name in (OTHER, NONE):
             yield Segment(dimension, name, kept)

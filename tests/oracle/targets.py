@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from tests.oracle.measures import Number, divided
+from tests.oracle.measures import Measure, Number, divided
 from tests.oracle.model import Metric, Target
 
 DAY_MS = 86_400_000
@@ -27,22 +27,26 @@ def _over_ms(target: Target) -> int:
     return starts_ms(target.by) + DAY_MS
 
 
-def progress(metric: Metric, tick: int, value: Callable[[int], Number]) -> Progress:
+def progress(metric: Metric, tick: int, at: Callable[[int], Measure]) -> Progress:
     """Compare with the next target that is not over, and the straight line to it.
 
     Args:
         metric: with its targets and the day its line starts.
         tick: now.
-        value: the metric's value at a tick.
+        at: the metric at a tick.
     """
     ahead = [t for t in sorted(metric.targets, key=lambda t: t.by) if _over_ms(t) > tick]
     if not ahead:
         return Progress(None, None)
     target = ahead[0]
-    attainment = divided(value(tick), target.value)
+    now = at(tick).value
+    attainment = divided(now, target.value)
     start = None if metric.since is None else starts_ms(metric.since)
-    first = None if start is None or start > tick else value(start)
-    if start is None or first is None:
+    if start is None or start > tick:
+        return Progress(attainment, None)
+    first = at(start)
+    if first.value is None or first.coverage < 1:
         return Progress(attainment, None)
     gone = (tick - start) / (_over_ms(target) - start)
-    return Progress(attainment, divided(value(tick), first + (target.value - first) * gone))
+    expected = first.value + (target.value - first.value) * gone
+    return Progress(attainment, divided(now, expected))

@@ -10,7 +10,7 @@ import duckdb
 from tests.oracle.growth import FUNCTIONS as OF_GROWTH, growth, period_ms, tick_before
 from tests.oracle.model import Aggregate, Definition, Metric
 from tests.oracle.rows import Rows
-from tests.oracle.segments import Segment, is_value, state_of
+from tests.oracle.segments import Segment
 from tests.oracle.statistics import measured, top_share
 from tests.oracle.surveys import Interval, interval
 from tests.oracle.windows import Spans
@@ -118,7 +118,7 @@ class Terms:
         if aggregate.function == "reached":
             conditions.append(f"event.value_steps >= {aggregate.options['steps']}")
         if segment is not None:
-            conditions.append(self._of_rows(aggregate, segment))
+            conditions.append(segment.holds(f"event.value_{segment.dimension}"))
         return f"{self._source(aggregate)} ON {' AND '.join(conditions)}"
 
     def _source(self, aggregate: Aggregate) -> str:
@@ -132,19 +132,13 @@ class Terms:
                 ON member.tick = row.tick AND member.entity = row.id_{entity}
         ) AS event"""
 
-    def _of_rows(self, aggregate: Aggregate, segment: Segment) -> str:
-        if is_value(self.definition, aggregate.subject, segment.dimension):
-            return segment.holds(f"event.value_{segment.dimension}")
-        state = state_of(self.definition, aggregate.subject, segment.dimension)
-        return segment.holds(f"event.state_{state}")
-
     def _of_members(self, aggregate: Aggregate, segment: Segment | None) -> str:
         """Write which members are of a segment, by their attribute as of the tick."""
         if segment is None:
             return "true"
-        state = state_of(self.definition, aggregate.subject, segment.dimension)
+        entity = self.definition.sets[aggregate.subject].entity
         text = f"""(
-            SELECT own.value FROM attribute_{state} AS own
+            SELECT own.value FROM attribute_{entity}__{segment.dimension} AS own
             WHERE own.tick = member.tick AND own.entity = member.entity
         )"""
         return segment.holds(text)

@@ -17,7 +17,8 @@ def segmented(value, dimension="plan", **about):
 
 def plans(found):
     """Give the segments of the last reading, without their dimension."""
-    return {name: value for (_, name), value in series(found, part="segments")[-1].items()}
+    cut = series(found, part="segments")[-1]
+    return {name: measure.value for (_, name), measure in cut.items()}
 
 
 BODIES = [
@@ -56,7 +57,7 @@ def test_ratios_divide_within_a_segment():
 
 
 def test_members_are_of_the_segment_that_they_are_in_now():
-    """User a changed from free to pro at 5: its opens stay where they were, it does not."""
+    """User a changed from free to pro at 5, from when on there is such a segment."""
     events = {
         "open": {"name": "open", "ids": {"user": "user"}},
         "change": {"name": "change", "ids": {"user": "user"}, "values": {"to": "to"}},
@@ -64,7 +65,6 @@ def test_members_are_of_the_segment_that_they_are_in_now():
     text = definition(
         {
             "size": {"value": "size(s)", "by": "tier"},
-            "count": {"value": "count(open)", "window": "trailing 100s", "by": "tier"},
         },
         events=events,
         entities={"user": {"tier": {"from": "change.to"}}},
@@ -77,11 +77,18 @@ def test_members_are_of_the_segment_that_they_are_in_now():
         event(5, "change", user="a", to="pro"),
         event(6, user="a"),
     ]
-    found = run(text, bodies, [7])
-    sizes, counts = series(found, "size", "segments")[0], series(found, "count", "segments")[0]
-    names = ("free", "pro", "__other__", "__none__")
-    assert [sizes["tier", name] for name in names] == [0, 1, 0, 1]
-    assert [counts["tier", name] for name in names] == [1, 1, 0, 1]
+    before, after = series(run(text, bodies, [5, 7]), "size", "segments")
+    assert {name: m.value for (_, name), m in before.items()} == {
+        "free": 1,
+        "__other__": 0,
+        "__none__": 1,
+    }
+    assert {name: m.value for (_, name), m in after.items()} == {
+        "free": 0,
+        "pro": 1,
+        "__other__": 0,
+        "__none__": 1,
+    }
 
 
 def test_a_target_is_approached_along_a_line():
@@ -94,7 +101,7 @@ def test_a_target_is_approached_along_a_line():
             "targets": [{"by": "2025-01-24", "value": 12}],
         }
     }
-    bodies = [event(-5), event(-4), event(DAY), event(DAY)]
+    bodies = [event(-101 * DAY), event(-5), event(-4), event(DAY), event(DAY)]
     found = run(definition(metrics), bodies, [5 * DAY, 11 * DAY])
     assert series(found, part="progress") == [Progress(4 / 12, 4 / 7), Progress(None, None)]
 

@@ -50,10 +50,10 @@ def _of_aggregate(definition: Definition, aggregate: Aggregate) -> Iterator[Use]
 
 
 def _of_segments(definition: Definition, metric: Metric) -> Iterator[Use]:
+    aggregates = [a for part in definition.parts(metric) for a in part.aggregates.values()]
     for dimension in metric.by:
-        for aggregate in metric.aggregates.values():
-            about = definition.events.get(aggregate.subject)
-            if about is not None and dimension in about.values:
+        for aggregate in aggregates:
+            if aggregate.subject in definition.events:
                 yield aggregate.subject, dimension, TEXT
                 continue
             entities = entities_of(definition, aggregate.subject)
