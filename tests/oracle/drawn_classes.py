@@ -377,4 +377,3 @@ ADD: dict[str, Callable[[Draft], None]] = {
         )
     },
 }
-

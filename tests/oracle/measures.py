@@ -95,7 +95,7 @@ class Measures:
         return arithmetic(node, lambda leaf: self.of(_name(leaf), tick).value)
 
     def work_out(self, metric: Metric, tick: int, found: Found) -> Measure:
-        """Give what a metric comes to, and the metrics in it, with terms that may be a segment's."""
+        """Give what a metric comes to with these terms, which may be those of a segment."""
         node, terms = metric.value, found[metric.name]
         if _is_index(node):
             return self._index(metric, tick)

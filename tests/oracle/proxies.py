@@ -15,9 +15,7 @@ def closes(tick: int) -> list[int]:
     return [last - number * DAY_MS for number in range(CLOSES)]
 
 
-def correlated(
-    tick: int, one: Callable[[int], Measure], other: Callable[[int], Measure]
-) -> Number:
+def correlated(tick: int, one: Callable[[int], Measure], other: Callable[[int], Measure]) -> Number:
     """Give Pearson's correlation over the daily closes at which both are known and covered."""
     both = [(one(at), other(at)) for at in closes(tick)]
     pairs = [

@@ -50,10 +50,7 @@ def _sources(definition: Definition, metric: Metric, dimension: str) -> Iterator
         entity = definition.sets[aggregate.subject].entity
         state = definition.state(entity, dimension)
         assert state is not None
-        yield f"""
-            SELECT value_{state.value} AS text, x FROM event_{state.event}
-            WHERE id_{entity} IS NOT NULL
-        """
+        yield f"SELECT value_{state.value} AS text, x FROM event_{state.event}"
 
 
 def segments(

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.oracle.decoding import Decoder
 from tests.oracle.language import read
@@ -71,11 +71,11 @@ def test_drawn_cases_are_telling():
     """Half of all readings and more are neither 0 nor none, and every outcome occurs."""
     seen: Counter[str] = Counter()
 
-    @seed(1)
     @settings(
         max_examples=250,
         deadline=None,
         database=None,
+        derandomize=True,  # the same cases every time: what is rare must not fail by bad luck
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
