@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from pipeline.core.baselines import looked_at
 from pipeline.core.clock import baselines
+from tests.engine.against_the_oracle import RECORDS_MAX
 from tests.engine.both_engines import bytewax, compiled, deployed, local, same, until_exhausted
 from tests.engine.memory_source import MemorySource
+from tests.oracle.drawn_classes import LANDED
 from tests.oracle.strategies import Case, cases
 
 SLOTS = 2
@@ -23,7 +25,12 @@ several_cases = settings(
 
 
 @several_cases
-@given(cases(), st.lists(st.integers(0, 8), max_size=3), st.integers(1, 2), st.integers(0, 99))
+@given(
+    cases(RECORDS_MAX, LANDED),
+    st.lists(st.integers(0, 8), max_size=3),
+    st.integers(1, 2),
+    st.integers(0, 99),
+)
 def test_drawn_cases_are_resumed_exactly(case: Case, stops, workers, luck):
     """Stopped after so many polls each time, the engine goes on to the local engine's ticks."""
     plan, deployment = compiled(case.definition), deployed(case)

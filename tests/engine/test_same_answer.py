@@ -15,8 +15,10 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.windows import DAY_MS
 from pipeline.engine.local import LocalEngine, replay
 from pipeline.spec import read_definition
+from tests.engine.against_the_oracle import RECORDS_MAX
 from tests.engine.both_engines import compiled, deployed, local, same
 from tests.engine.memory_source import MemorySource, as_polled
+from tests.oracle.drawn_classes import LANDED
 from tests.oracle.oracle import Record
 from tests.oracle.strategies import Case, cases
 
@@ -32,6 +34,11 @@ several_cases = settings(
 )
 
 
+def of_any_class():
+    """A case of any class of the language."""
+    return cases(RECORDS_MAX, LANDED)
+
+
 def in_pieces(plan, deployment, source, ticks, limit=16_384):
     """The ticks, each as soon as it is due."""
     engine = LocalEngine(plan, deployment)
@@ -42,7 +49,7 @@ def in_pieces(plan, deployment, source, ticks, limit=16_384):
 
 
 @several_cases
-@given(cases())
+@given(of_any_class())
 def test_drawn_streams_may_be_cut_anywhere(case: Case):
     """Polls of 1, 7 and 1,000 records give the same ticks as the whole."""
     plan = compiled(case.definition)
@@ -53,7 +60,7 @@ def test_drawn_streams_may_be_cut_anywhere(case: Case):
 
 
 @several_cases
-@given(cases())
+@given(of_any_class())
 def test_drawn_streams_may_be_spread_over_any_number_of_shards(case: Case):
     """One shard, three and thirty-two give the same ticks."""
     plan = compiled(case.definition)
@@ -64,7 +71,7 @@ def test_drawn_streams_may_be_spread_over_any_number_of_shards(case: Case):
 
 
 @several_cases
-@given(cases(), st.integers(0, 999))
+@given(of_any_class(), st.integers(0, 999))
 def test_drawn_partitions_may_be_mixed_in_any_way(case: Case, luck: int):
     """Whichever partition is read first, and in whatever pieces, the ticks are the same."""
     plan = compiled(case.definition)
@@ -74,7 +81,7 @@ def test_drawn_partitions_may_be_mixed_in_any_way(case: Case, luck: int):
 
 
 @several_cases
-@given(cases(), st.randoms(use_true_random=False))
+@given(of_any_class(), st.randoms(use_true_random=False))
 def test_drawn_records_may_come_in_any_order_within_the_lateness(case: Case, luck: Random):
     """Records that are all in time give the same ticks in whatever order that leaves them so."""
     plan, deployment = compiled(case.definition), deployed(case)

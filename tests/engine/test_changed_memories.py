@@ -1,0 +1,116 @@
+"""Metrics of every kind of memory come and go, and the others do not notice.
+
+Half of a stream is read with one definition, the rest with another, which has a piece of
+`every_memory` more or less. Every reading is held against a run with the second over the whole.
+"""
+
+import pytest
+
+from pipeline.core.known import ALWAYS
+from pipeline.engine.recovery import known_in
+from tests.engine.both_engines import bytewax, compiled, local, until_exhausted
+from tests.engine.every_memory import DEPLOYMENT, PIECES, PLAN, START_MS, definition, stream
+from tests.engine.memory_source import MemorySource
+
+TICK_MS = DEPLOYMENT.tick_ms
+RECORDS = stream(21, number=400)
+HALF = 170
+NAMES = [*PIECES]
+NOT_FILLED = {"growth": {"more", "stayed", "back", "gone"}}
+"""Membership of the past is in no log."""
+
+OF_LONG_AGO = {
+    "value": {"pros", "lows"},
+    "segments": {"viewers_by_plan", "teachers_by_plan", "seconds_by_plan"},
+    "since_first": {"heavy_now"},
+    "growth": {"more", "back"},
+    "streams": {"new_ones", "beginners_now", "between", "read", "regular"},
+    "own_spans": {"quick", "begun", "quick_now", "over", "late"},
+    "as_of": {"pro_seconds", "pro_days", "pro_reading"},
+}
+"""What looks at lessons, firsts and partners from before the window, which coverage is not of."""
+
+
+def with_others(piece):
+    """The plan of a piece and two others, and that of the two alone."""
+    place = NAMES.index(piece)
+    others = [(NAMES * 2)[place + ahead] for ahead in (1, 2)]
+    return compiled(definition([piece, *others])), compiled(definition(others))
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Every reading of the whole definition at every tick, with its segments, as Python shows it.
+
+    What a metric is does not depend on which others there are.
+    """
+    span = range(START_MS - TICK_MS, START_MS + 8 * 60_000, TICK_MS)
+    return shown(PLAN, local(PLAN, DEPLOYMENT, RECORDS, span))
+
+
+def shown(plan, ticks):
+    """Readings by metric and tick."""
+    found = {}
+    for tick in ticks:
+        segments = tick.segments or [()] * len(plan.metrics)
+        for metric, reading, cut in zip(plan.metrics, tick.readings, segments, strict=True):
+            found[metric.name, tick.at_ms] = (reading.coverage, repr((reading, cut)))
+    return found
+
+
+def run(directory, plan, until=None, **running):
+    """Read so many records from the start, or all; what this run published."""
+    source = MemorySource(RECORDS[:until], slots=2, partitions=range(4), live=True, luck=7)
+    given = {"store": directory / "store", "store_parts": 2, "poll_records": 20}
+    return bytewax(plan, DEPLOYMENT, source, stop=until_exhausted(source), **given | running)
+
+
+def past(slot, _):
+    """The first half, as a source of history."""
+    source = MemorySource(RECORDS[:HALF], slots=2, partitions=range(4), live=True, luck=9)
+    return source.open(slot, {})
+
+
+def names(plan):
+    """The metrics of a plan."""
+    return {metric.name for metric in plan.metrics}
+
+
+def untrue(truth, found):
+    """The metrics of which a reading is not what it would be if nothing had ever changed."""
+    return {key[0] for key, (_, made) in found.items() if made != truth[key][1]}
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_metrics_are_added_and_the_others_do_not_notice(truth, tmp_path, piece):
+    """They go on to the digit; what is new is right once it is covered."""
+    more, less = with_others(piece)
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more))
+    new = names(more) - names(less)
+    assert untrue(truth, found) <= new
+    known = known_in(tmp_path / "store")
+    anew = {m.name for n, m in enumerate(more.metrics) if known.metric_since_ms(more, n) != ALWAYS}
+    assert anew
+    assert anew <= new
+    covered = {key: made for key, made in found.items() if made[0] == 1}
+    assert untrue(truth, covered) <= OF_LONG_AGO.get(piece, set())
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_metrics_are_removed_and_the_others_do_not_notice(truth, tmp_path, piece):
+    """Whatever was kept for what is gone."""
+    more, less = with_others(piece)
+    run(tmp_path, more, HALF)
+    found = shown(less, run(tmp_path, less, workers=2))
+    assert len({at for _, at in found}) > 5
+    assert untrue(truth, found) == set()
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_what_is_filled_is_as_if_it_had_always_been_asked_for(truth, tmp_path, piece):
+    """At the first tick and at every other, but for what is documented to begin with the change."""
+    more, less = with_others(piece)
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more, history=past))
+    assert untrue(truth, found) == NOT_FILLED.get(piece, set())
