@@ -32,7 +32,7 @@ from tests.engine.memory_source import MemorySource
 from tests.integration.ports import LOOPBACK, free_ports
 from tests.oracle.oracle import Record
 
-NUMBER = 400
+NUMBER = 300
 FILES_READ_AT_MS = START_MS + 3_600_000
 SLOTS = 2
 STORE_PARTS = 4

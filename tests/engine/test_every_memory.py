@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.core.plan import MemoryKind
 from pipeline.engine.local import LocalEngine, replay
+from tests.engine import forked_lives
 from tests.engine.both_engines import bytewax, compiled, local, same, until_exhausted
 from tests.engine.every_memory import (
     BASE,
@@ -34,6 +35,7 @@ def kinds(plan):
 def test_no_kind_of_memory_is_left_out():
     """What is killed over and over has all of them."""
     assert kinds(PLAN) == {*MemoryKind}
+    assert forked_lives.PLAN is PLAN
 
 
 @pytest.mark.parametrize("name", PIECES)
