@@ -8,11 +8,10 @@ SECTIONS = ("sets", "streams", "metrics")
 # Rows that nobody has written yet. The list is to become empty, and to stay so.
 NOT_YET = [
     # I
-    *["I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I15", "I16", "I17", "I18"],
-    *["I19", "I20", "I21", "I22", "I23", "I24", "I25", "I26", "I27", "I28"],
+    *["I26"],
     #
     # C
-    *["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9"],
+    *["C3", "C5", "C6", "C7"],
 ]
 
 
