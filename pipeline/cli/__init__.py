@@ -15,6 +15,7 @@ from pipeline.cli.run import run
 from pipeline.cli.schema import schema
 from pipeline.cli.sniff import sniff
 from pipeline.cli.tree import tree
+from pipeline.cli.try_candidate import try_candidate
 from pipeline.cli.validate import validate
 
 
@@ -46,3 +47,4 @@ def northstar(
 
 for verb in (init, sniff, demo, run, replay, validate, explain, tree, schema):
     app.command()(verb)
+app.command(name="try")(try_candidate)

@@ -137,14 +137,14 @@ def replay(
     Earlier events build the state. The numbers are those of a live run with the same lateness.
     """
     plan = plan_at(definitions)
-    ticks = _ticks(first, last, every)
+    ticks = ticks_between(first, last, every)
     told = None if transitions is None else transitions_file(plan, transitions, anew=True)
     hear = None if told is None else told.write
     engine = LocalEngine(plan, Deployment(lateness_ms=lateness, tick_ms=every, shards=1), hear)
     try:
-        source = FileSource(events, _now_ms(), engine.reached_ms, lines)
+        source = FileSource(events, now_ms(), engine.reached_ms, lines)
         made = replayed(engine, source.open(0, {}), ticks, beyond_the_newest=last is not None)
-        _write(plan, _with_progress(made, source), output)
+        _write(plan, with_progress(made, source), output)
     except UnreachableError as fault:
         leave(Exit.USAGE, str(fault))
     except UnreadableError as fault:
@@ -154,20 +154,22 @@ def replay(
         leave(Exit.FINDINGS, "no record was one of the definition's events")
 
 
-def _ticks(first: int, last: int | None, every: int) -> range:
-    ticks = range(first, (_now_ms() if last is None else last) + 1, max(every, 1))
+def ticks_between(first: int, last: int | None, every: int, at_most: int = TICKS_MAX) -> range:
+    """The ticks asked for, up to now without a last one. Exits where none or too many are."""
+    ticks = range(first, (now_ms() if last is None else last) + 1, max(every, 1))
     if every <= 0 or not ticks:
         leave(Exit.USAGE, "there is no tick between --from and --to")
-    if len(ticks) > TICKS_MAX:
-        leave(Exit.USAGE, f"{len(ticks):,} ticks are too many; ask for {TICKS_MAX:,} at the most")
+    if len(ticks) > at_most:
+        leave(Exit.USAGE, f"{len(ticks):,} ticks are too many; ask for {at_most:,} at the most")
     return ticks
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The wall clock."""
     return time.time_ns() // 1_000_000
 
 
-def _with_progress(ticks: Iterator[Tick], source: FileSource) -> Iterator[Tick]:
+def with_progress(ticks: Iterator[Tick], source: FileSource) -> Iterator[Tick]:
     """The same ticks, with a bar on standard error while it is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -231,8 +233,8 @@ def _write_table(found: Iterable[Row]) -> None:
         table.add_row(
             str(row["at"]),
             f"{row['metric']} {_segment(row)}".rstrip(),
-            _shown(row["value"]),
-            _shown(row["samples"]),
+            shown(row["value"]),
+            shown(row["samples"]),
             f"{coverage:.0%}",
             str(row["state"]),
         )
@@ -240,7 +242,8 @@ def _write_table(found: Iterable[Row]) -> None:
     console.print(table, width=None if console.is_terminal else TABLE_WIDTH, crop=False)
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 - a cell of a row
+def shown(value: Any) -> str:  # noqa: ANN401 - a cell of a row
+    """A number for people."""
     if value is None:
         return "—"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

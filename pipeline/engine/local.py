@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.core.changes import Changes, changes_by_shard
 from pipeline.core.clock import HOLDS_NOBODY_BACK, growth_steps_ms, with_baselines
 from pipeline.core.decode import LONG_AGO, Decoder, PartitionState
@@ -138,6 +141,11 @@ class LocalEngine:
             level = self._levels[self.plan.memories[tally].level]
             for shard, part in changes_by_shard(change, self._deployment.shards):
                 level[shard].queue_changes(at_ms, {tally: part})
+
+    def counted(self, term: int, at_ms: int) -> NDArray[np.uint64]:
+        """Whom a term of size or distinct counts at the tick made last: hashed ids, each once."""
+        shards = self._levels[self.plan.terms[term].level]
+        return np.concatenate([shard.counted(term, at_ms) for shard in shards])
 
     def ticks_at(self, ticks: Iterable[int]) -> list[Tick]:
         """The ticks asked for, in order, taking everything fed so far as all there is."""

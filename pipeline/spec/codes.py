@@ -54,6 +54,7 @@ _ERRORS: Final = [
     "name-twice",
     "listed-twice",
     "product-twice",
+    "other-source",
     "wrong-noun",
     "unknown-event",
     "unknown-set",

@@ -1,0 +1,83 @@
+"""Thresholds: which numbers of a definition are varied, and what comes of it."""
+
+from decimal import Decimal
+
+from pipeline.spec import read_text
+from pipeline.spec.load import load
+from pipeline.trial.thresholds import thresholds, varied
+from tests.trial.stories import definition
+
+SETS = """\
+params: {{times: 2}}
+entities:
+  video: {{maker: {{is: user, from: made.user}}}}
+events:
+  watched: {{name: watched, ids: {{user: who, video: what}}, values: {{seconds: length}}}}
+  made: {{name: made, ids: {{user: who, video: what}}}}
+sets:
+  liked:
+    of: video
+    when: >-
+      count(watched, where=seconds >= 60) >= times
+      and not sum(watched.seconds) > 0.5
+    window: trailing 7d
+  makers:
+    of: user
+    when: count(liked.maker) >= 1
+  aside:
+    of: user
+    when: count(made) >= 5
+    window: trailing 7d
+metrics:
+  top: {{role: north_star, value: {value}}}
+"""
+
+
+def shop(value="size(makers)"):
+    """A definition with a set that counts another one."""
+    text = definition("shop", SETS.format(value=value))
+    start, end = text.index("events:"), text.index("params:")
+    return text[:start] + text[end:]
+
+
+def test_all_sets_on_the_way_have_their_thresholds():
+    """The set that is counted comes with it, one aside does not, nor do numbers of a `where=`."""
+    found = thresholds(load(shop(), "").data, "top")
+    assert [(each.of_set, each.number, each.step) for each in found] == [
+        ("liked", Decimal(2), Decimal(1)),
+        ("liked", Decimal("0.5"), Decimal("0.1")),
+        ("makers", Decimal(1), Decimal(1)),
+    ]
+    assert found[1].condition == "sum(watched.seconds) > 0.5"
+
+
+def test_each_threshold_is_one_less_and_one_more():
+    """A change that would make a comparison hold always is refused, in the checker's own words."""
+    text = shop()
+    found = varied(text, read_text(text, "").plan, "top")
+    assert [(str(each.number), each.refused) for each in found.changes] == [
+        ("1", None),
+        ("3", None),
+        ("0.4", None),
+        ("0.6", None),
+        ("0", "this always holds: nothing is less than 0 here"),
+        ("2", None),
+    ]
+    made = {metric.name for metric in found.plan.metrics}
+    assert made == {"top", "tried"} | {each.metric for each in found.changes if each.metric}
+
+
+def test_a_value_without_sets_has_no_thresholds():
+    """Nothing is varied, and the plan is the one that was given."""
+    text = shop("'count(made, window=\"trailing 7d\")'")
+    plan = read_text(text, "").plan
+    assert varied(text, plan, "top").plan is plan
+
+
+def test_names_that_are_taken_are_left_alone():
+    """A definition that has a metric `tried` already is varied under another name."""
+    text = shop() + "  tried: {value: size(aside)}\n"
+    found = varied(text, read_text(text, "").plan, "top")
+    assert {each.metric for each in found.changes if each.metric} == {
+        f"tried___{side}_{at}" for at in (0, 1) for side in ("less", "more")
+    } | {"tried___more_2"}
