@@ -26,7 +26,7 @@ soak: ## kill -9 against the oracle, for as long as you like: make soak FOR=1h S
 oracle: ## drawn definitions over drawn streams, engine against SQL: make oracle CASES=2000 SEED=7
 	uv run python -m tests.engine.oracle_cases --cases $(or $(CASES),1000) $(if $(SEED),--seed $(SEED))
 
-inventory: ## definitions/INVENTORY.md, from the comments beside the definitions
+inventory: ## definitions/README.md, from the comments beside the definitions
 	uv run python -m tests.inventory.page
 
 demo: ## the engine on a made-up product, with its metrics

@@ -54,7 +54,7 @@ def sniff(
     else:
         _show(facts)
     if found.fit is None:
-        typer.echo("no envelope fits; spell one out: definitions/README.md, source", err=True)
+        typer.echo("no envelope fits; spell one out: definitions/LANGUAGE.md, source", err=True)
         raise typer.Exit(Exit.FINDINGS)
 
 

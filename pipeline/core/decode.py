@@ -1,7 +1,7 @@
 """Decode: raw records of one partition become columns, and a reason for each that does not.
 
 Bad input stops here and nowhere later. A record is judged by itself: what is wrong with one never
-touches its neighbours. The order of the checks is that of `definitions/README.md`.
+touches its neighbours. The order of the checks is that of `definitions/LANGUAGE.md`.
 
 Two times belong to every event. Its event time says in which windows it lies. It becomes *visible*
 at the later of that and the partition's watermark when it came, and the value at tick T is made of

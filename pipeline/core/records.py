@@ -15,7 +15,7 @@ from pipeline.core.carried import Carried
 
 
 class Reason(StrEnum):
-    """Why a record is rejected. The list is closed; each has a row in `definitions/README.md`."""
+    """Why a record is rejected. The list is closed; each has a row in `definitions/LANGUAGE.md`."""
 
     TOO_LARGE = "too_large"
     INVALID_JSON = "invalid_json"

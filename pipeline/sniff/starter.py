@@ -59,7 +59,7 @@ def _named(chosen: Sequence[str]) -> dict[str, str]:
 def _head(product: str, topics: Sequence[str], fit: Fit) -> Iterator[str]:
     envelope = fit.preset or json.dumps(dict(fit.written))
     yield "# A start, made of what a sample shows. Say what is of value to people, and rename."
-    yield "# The language: definitions/README.md."
+    yield "# The language: definitions/LANGUAGE.md."
     yield "version: 1"
     yield f"product: {snake(product, 'product')}"
     yield ""

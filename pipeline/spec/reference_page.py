@@ -19,7 +19,7 @@ _HEAD = """\
 
 Every key of a definition file, from its schema.
 `northstar schema --format markdown` writes this page.
-What the keys mean to the millisecond is in [README.md](README.md),
+What the keys mean to the millisecond is in [LANGUAGE.md](LANGUAGE.md),
 what can be wrong with them in [LINTS.md](LINTS.md).
 In editors that know JSON Schema, `schema.json` says the same while one types.
 """

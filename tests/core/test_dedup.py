@@ -1,4 +1,4 @@
-"""Dedup, held to rule 8 of `definitions/README.md`, read one record at a time."""
+"""Dedup, held to rule 8 of `definitions/LANGUAGE.md`, read one record at a time."""
 
 from itertools import pairwise
 

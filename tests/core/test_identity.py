@@ -93,7 +93,7 @@ def test_an_id_that_names_nobody_is_refused(value):
 
 
 def test_the_placeholders_are_those_of_the_reference():
-    """The list in definitions/README.md and the one in the code are the same."""
+    """The list in definitions/LANGUAGE.md and the one in the code are the same."""
     listed = "0 null none nil undefined nan n/a guest anonymous unknown"
     assert set(listed.split()) == PLACEHOLDERS
 

@@ -1,4 +1,4 @@
-"""The limits of the core are the numbers of `definitions/README.md`."""
+"""The limits of the core are the numbers of `definitions/LANGUAGE.md`."""
 
 import pytest
 

@@ -230,7 +230,7 @@ def test_calendar_windows_never_look_further_back_than_their_reach(unit):
     [(Unit.DAY, 2, 3), (Unit.WEEK, 8, 15), (Unit.MONTH, 32, 63), (Unit.QUARTER, 93, 185)],
 )
 def test_the_reach_of_calendar_windows_is_that_of_the_reference(unit, running_days, last_days):
-    """Reaches are the whole days that `too_old` in definitions/README.md names."""
+    """Reaches are the whole days that `too_old` in definitions/LANGUAGE.md names."""
     assert running_days * DAY_MS == Calendar(unit, "UTC", 0).reach_ms
     assert last_days * DAY_MS == Calendar(unit, "UTC", 0, last=True).reach_ms
 

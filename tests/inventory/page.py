@@ -1,4 +1,4 @@
-"""`definitions/INVENTORY.md`: where each row of the inventory is defined, shown and settled.
+"""`definitions/README.md`: where each row of the inventory is defined, shown and settled.
 
 A row is claimed by a comment above the set, metric or stream that settles it:
 
@@ -19,13 +19,19 @@ from pathlib import Path
 
 from tests.scenarios.scenario import FOLDER as SCENARIOS, ROOT
 
-PAGE = ROOT / "definitions" / "INVENTORY.md"
+PAGE = ROOT / "definitions" / "README.md"
 BAD = ROOT / "tests" / "spec" / "bad"
 CLAIM = re.compile(r"\s*# ([NIC]\d+(?:(?:, | to )[NIC]\d+)*): (.+)")
 COMMENT = re.compile(r"\s*#\s*(.+)")
 SHOWS = re.compile(r"^rows: \[(.+)\]$", re.MULTILINE)
 KEY = re.compile(r"\s*(\w+):")
-HEAD = """# Inventory
+HEAD = """# Definitions
+
+A folder for each product. [LANGUAGE.md](LANGUAGE.md) says what they are written in, to the
+millisecond; [REFERENCE.md](REFERENCE.md) lists every key, [LINTS.md](LINTS.md) every problem, and
+`schema.json` makes editors complete and check. `northstar init` writes a first one.
+
+## Inventory
 
 Metrics as products of all kinds have them, each with a definition to copy from, a scenario whose
 numbers were worked out by hand, and what its usual wording leaves open. Where both readings are in

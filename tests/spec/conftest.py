@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.spec import read_text
 
-REFERENCE = Path(__file__).parents[2] / "definitions" / "README.md"
+REFERENCE = Path(__file__).parents[2] / "definitions" / "LANGUAGE.md"
 HEAD = """\
 version: 1
 product: shop

@@ -128,7 +128,7 @@ ORDER = [
 
 @pytest.mark.parametrize(("reason", "value"), ORDER)
 def test_of_several_faults_the_first_in_the_reference_counts(reason, value):
-    """The order of the checks is that of `definitions/README.md`."""
+    """The order of the checks is that of `definitions/LANGUAGE.md`."""
     assert Counter({reason: 1}) == decoded([GOOD, value]).counts.rejected
 
 
