@@ -29,13 +29,17 @@ _KEPT = ("value", "window", "params", "missing", "unit")  # what decides a metri
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A number that a set compares with: where its text stands in the set's `when`."""
+    """A number that a set compares with: where its text stands in the set's `when`.
+
+    `name` is that of a number which has one; it is varied wherever it stands.
+    """
 
     of_set: str
     condition: str  # as written
     number: Decimal
     start: int
     end: int
+    name: str | None = None
 
     @property
     def step(self) -> Decimal:
@@ -66,9 +70,24 @@ class Varied:
 def thresholds(data: dict[str, Any], metric: str) -> tuple[Threshold, ...]:
     """The thresholds of the sets that a metric's value names, and of those that these count.
 
-    Sets in the order of the file, each from left to right. `data` is that of a valid definition.
+    Sets in the order of the file, each from left to right; a number with a name comes once for each
+    value that it has. `data` is that of a valid definition.
     """
-    return tuple(each for name in _sets_below(data, metric) for each in _of_set(data, name))
+    base, numbers = _spelled(data, metric)
+    found: dict[object, Threshold] = {}
+    for name in _sets_below(data, base):
+        for each in _of_set(data, name, numbers):
+            found.setdefault((each.name, each.number) if each.name else each, each)
+    return tuple(found.values())
+
+
+def _spelled(data: dict[str, Any], metric: str) -> tuple[str, dict[str, Any]]:
+    """The metric that the file has under a name; of a variant its numbers, too."""
+    for name, source in data["metrics"].items():
+        for variant, numbers in source.get("variants", {}).items():
+            if f"{name}__{variant}" == metric:
+                return name, numbers
+    return metric, {}
 
 
 def varied(text: str, plan: Plan, metric: str) -> Varied:
@@ -90,23 +109,25 @@ class _Writing:
 
     def __init__(self, text: str, data: dict[str, Any], metric: str) -> None:
         self._data = data
-        self._metric = metric
+        self._base, self._numbers = _spelled(data, metric)
         self.name = _unused("tried", text)
         self.found = thresholds(data, metric)
 
     def read(self, changes: Sequence[Change]) -> Result:
         data = deepcopy(self._data)
-        named = {each: f"{self.name}_{at}" for at, each in enumerate(self.found)}
-        for each in sorted(self.found, key=lambda one: -one.start):
+        named = {each: each.name or f"{self.name}_{at}" for at, each in enumerate(self.found)}
+        unnamed = [each for each in self.found if each.name is None]
+        for each in sorted(unnamed, key=lambda one: -one.start):
             source = data["sets"][each.of_set]
             when = str(source["when"])
             source["when"] = when[: each.start] + named[each] + when[each.end :]
             data.setdefault("params", {})[named[each]] = _plain(each.number)
-        source = data["metrics"][self._metric]
+        source = data["metrics"][self._base]
         data["metrics"][self.name] = {key: source[key] for key in _KEPT if key in source} | {
             "variants": {
                 str(change.metric).removeprefix(f"{self.name}__"): {
-                    named[change.threshold]: _plain(change.number)
+                    **self._numbers,
+                    named[change.threshold]: _plain(change.number),
                 }
                 for change in changes
             }
@@ -117,8 +138,13 @@ class _Writing:
 def _around(writing: _Writing, at: int) -> Iterator[Change]:
     """A threshold with one less and with one more."""
     threshold = writing.found[at]
+    namesakes = [each for each in writing.found if each.name == threshold.name]
     for side, step in (("less", -threshold.step), ("more", threshold.step)):
         change = Change(threshold, threshold.number + step, f"{writing.name}__{side}_{at}")
+        if threshold.name is not None and len(namesakes) > 1:
+            said = f"`{threshold.name}` is another number in another set"
+            yield Change(threshold, change.number, None, said)
+            continue
         problem = next((one for one in writing.read([change]).problems if _is_error(one)), None)
         if problem is None:
             yield change
@@ -145,17 +171,17 @@ def _names_in(expression: str) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _of_set(data: dict[str, Any], name: str) -> Iterator[Threshold]:
+def _of_set(data: dict[str, Any], name: str, varied_numbers: dict[str, Any]) -> Iterator[Threshold]:
     source = data["sets"][name]
     code = parse(str(source["when"]))
-    numbers = {**data.get("params", {}), **source.get("params", {})}
+    numbers = {**data.get("params", {}), **source.get("params", {}), **varied_numbers}
     for node in _comparisons(code.tree):
         right = node.comparators[0]
         written = code.written(right)
-        number = numbers.get(written, written)
-        if _is_number(right) or (isinstance(right, ast.Name) and written in numbers):
-            start, end = code.span(right)
-            yield Threshold(name, code.written(node), Decimal(str(number)), start, end)
+        named = written if isinstance(right, ast.Name) and written in numbers else None
+        if _is_number(right) or named is not None:
+            number = Decimal(str(numbers.get(written, written)))
+            yield Threshold(name, code.written(node), number, *code.span(right), named)
 
 
 def _comparisons(node: ast.expr) -> Iterator[ast.Compare]:

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from pipeline.core.deployment import Deployment
@@ -14,6 +15,7 @@ from pipeline.spec import read_text
 from pipeline.trial.run import Played, Trial, steps
 from pipeline.trial.sides import Side, number_of
 from pipeline.trial.thresholds import varied
+from tests.scenarios.scenario import read_scenario, titled
 from tests.trial.made_up_events import PRESENT as INSIGHT_SUITE
 from tests.trial.stories import CANDIDATE, FIRST, PRESENT, definition, record
 
@@ -112,3 +114,24 @@ def made_of_views():
             "messageId": f"{hours}",
             "properties": {"chart_id": chart},
         }
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in titled().values()])
+def test_as_many_are_told_as_the_value_says(path):
+    """In every scenario, whom a size or number of ids counts are as many as it says, each once."""
+    scenario = read_scenario(path)
+    plan = read_text(scenario.definition, "").plan
+    terms = {number: Side(plan, number).term for number in range(len(plan.metrics))}
+    records = [(each.partition, each) for each in scenario.orders[0]]
+    engine = LocalEngine(plan, Deployment(**scenario.settings, shards=4))
+    for partition in dict(records):
+        of = [each for number, each in records if number == partition]
+        offsets, ingested = zip(*((each.offset, each.ingested_ms) for each in of), strict=True)
+        values = [each.value for each in of]
+        engine.feed(Records(partition, values, np.array(offsets), np.array(ingested)))
+    for at in scenario.moments_ms:
+        tick = engine.evaluate(at)
+        for number, term in terms.items():
+            if term is not None:
+                counted = engine.counted(term, at)
+                assert len(np.unique(counted)) == len(counted) == tick.readings[number].value

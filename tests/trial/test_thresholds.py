@@ -67,6 +67,36 @@ def test_each_threshold_is_one_less_and_one_more():
     assert made == {"top", "tried"} | {each.metric for each in found.changes if each.metric}
 
 
+def test_a_variant_is_varied_with_its_own_numbers():
+    """The candidate may be a variant: its threshold is the variant's number, one less, one more."""
+    text = shop("size(makers), variants: {often: {times: 5}}")
+    plan = read_text(text, "").plan
+    found = varied(text, plan, "top__often")
+    assert [str(each.number) for each in found.changes][:2] == ["4", "6"]
+    edited = read_text(shop().replace("times: 2", "times: 6"), "").plan
+    assert identity(found.plan, found.changes[1].metric) == identity(edited, "top")
+    assert identity(found.plan, "top__often") == identity(plan, "top__often")
+
+
+def test_a_name_of_two_numbers_is_not_varied():
+    """Beside one set the number is another than at the top: no one number could take its place."""
+    text = shop().replace(
+        "count(liked.maker) >= 1", "count(liked.maker) >= times, params: {times: 1}"
+    )
+    text = text.replace(
+        "    when: count(liked.maker) >= times, params",
+        "    when: count(liked.maker) >= times\n    params",
+    )
+    found = varied(text, read_text(text, "").plan, "top")
+    said = "`times` is another number in another set"
+    assert [each.refused for each in found.changes] == [said, said, None, None, said, said]
+
+
+def identity(plan, metric):
+    """Of all that a metric's value is made of."""
+    return next(each.identity for each in plan.metrics if each.name == metric)
+
+
 def test_a_value_without_sets_has_no_thresholds():
     """Nothing is varied, and the plan is the one that was given."""
     text = shop("'count(made, window=\"trailing 7d\")'")
