@@ -76,6 +76,15 @@ PIECES = {
   seconds_by_plan: {value: mean(viewed.seconds), window: calendar day, by: plan}
 """,
     ),
+    "transitions": Piece(
+        {MemoryKind.IDS},
+        sets="""
+  seen_users: {of: user, when: count(viewed) >= 2, window: trailing 30s, transitions: true}
+""",
+        metrics="""
+  seen_now: {value: size(seen_users)}
+""",
+    ),
     "habits": Piece(
         {MemoryKind.ACTIVE_UNITS},
         sets="""

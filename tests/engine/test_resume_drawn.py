@@ -13,7 +13,7 @@ from pipeline.core.clock import baselines
 from tests.engine.against_the_oracle import RECORDS_MAX
 from tests.engine.both_engines import bytewax, compiled, deployed, local, same, until_exhausted
 from tests.engine.memory_source import MemorySource
-from tests.oracle.drawn_classes import LANDED
+from tests.oracle.drawn_classes import ADD
 from tests.oracle.strategies import Case, cases
 
 SLOTS = 2
@@ -26,7 +26,7 @@ several_cases = settings(
 
 @several_cases
 @given(
-    cases(RECORDS_MAX, LANDED),
+    cases(RECORDS_MAX, tuple(ADD)),
     st.lists(st.integers(0, 8), max_size=3),
     st.integers(1, 2),
     st.integers(0, 99),
