@@ -107,10 +107,12 @@ def _drawn(
     names = sorted({name for event in definition.events.values() for name in event.names})
     name = str(luck.choice(names))
     body: dict[str, Any] = {}
-    _put(body, definition.envelope.name, name)
-    _put(body, definition.envelope.time, _time(at_ms, definition.envelope.unit))
+    _put(body, definition.envelope.names[0], name)
+    path, unit = definition.envelope.times[0]
+    _put(body, path, _time(at_ms, unit))
     if definition.envelope.id is not None:
-        _put(body, definition.envelope.id, f"m{luck.integers(1 << 60)}")
+        for path in definition.envelope.id.paths:
+            _put(body, path, f"m{luck.integers(1 << 60)}")
     for event in definition.events.values():
         if name in event.names:
             for path in _linked(definition, event):
