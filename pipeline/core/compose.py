@@ -22,7 +22,7 @@ from pipeline.core.formula import (
 from pipeline.core.grid import one_period_before
 from pipeline.core.measures import Number, divide, finite, measure, ratio, score, wilson
 from pipeline.core.partial import Partial
-from pipeline.core.plan import Plan
+from pipeline.core.plan import Plan, TermKind
 from pipeline.core.summaries import Figures
 from pipeline.core.tree import Metric, metrics_in
 from pipeline.core.windows import Window
@@ -153,7 +153,7 @@ def _evaluate(formula: Formula, terms: _Whole, readings: Mapping[int, Reading]) 
         return _index(formula, terms.plan, readings)
     left = _evaluate(formula.left, terms, readings)
     right = _evaluate(formula.right, terms, readings)
-    return _calculate(formula, left, right)
+    return _calculate(formula, left, right, terms)
 
 
 def _first_known(*samples: int | None) -> int:
@@ -198,14 +198,21 @@ def _index(index: Index, plan: Plan, readings: Mapping[int, Reading]) -> _Known:
     return _Known(value, samples, min(p.coverage for p in parts), missing=tuple(missing))
 
 
-def _calculate(formula: Calculation, left: _Known, right: _Known) -> _Known:
+def _calculate(formula: Calculation, left: _Known, right: _Known, terms: _Whole) -> _Known:
     covered = min(left.coverage, right.coverage)
     counted = [side.samples for side in (left, right) if side.samples is not None]
     samples = min(counted, default=None)
     value = _joined(formula.operator, left.value, right.value)
     if formula.operator == "/":
+        if _is_retention(formula, terms):  # a term of its own: what it rests on is who was there
+            samples = right.samples
         return _Known(value, samples, covered, left.value, right.value, right.samples)
     return _Known(value, samples, covered)
+
+
+def _is_retention(formula: Calculation, terms: _Whole) -> bool:
+    below = formula.right
+    return isinstance(below, OfTerm) and terms.plan.terms[below.term].kind is TermKind.SIZE_BEFORE
 
 
 def _joined(operator: str, left: Number | None, right: Number | None) -> Number | None:

@@ -42,7 +42,8 @@ class _Kind:
 _VANITY: Final = _Kind(
     "vanity-north-star",
     re.compile(
-        r"\b(registered|registrations?|sign ?ups?|signed up|total users|all users|accounts?"
+        r"\b(registered|registrations?|sign ?ups?|signed up|total users|all users"
+        r"|(total|all|open|new|created) accounts|accounts? (created|opened)"
         r"|(page|screen) ?views?|impressions?|hits|visits?|visitors?|clicks?|followers?|likes?"
         r"|downloads?|downloaded|installs?|installations?|installed|app opens?|log ?ins?"
         r"|time (spent|on|in) \w*|session (length|duration)"
