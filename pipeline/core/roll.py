@@ -23,14 +23,13 @@ from pipeline.core.match import Rows
 from pipeline.core.members import Members
 from pipeline.core.memories.attribute import Attribute
 from pipeline.core.memories.growth import Growth
-from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.memory import ABSENT_ID, Flags
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.partial import Partial
 from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import Plan
 from pipeline.core.reach import HandedUp
-from pipeline.core.remembered import Remembered, from_ms
+from pipeline.core.remembered import Remembered
 from pipeline.core.sets import EntitySet
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.stored_names import StoredNames
@@ -148,10 +147,7 @@ class Shard:
             spans = self._cohorts.spans(each.cohort, tick_ms) if each.cohort else None
             return self.tables[each.entity].index.keys[self._members.of(each, tick_ms, spans)]
         assert term.memory is not None
-        memory = self._remembered.at(term.memory, tick_ms)
-        assert isinstance(memory, LastSeen)
-        seen = memory.at_least(from_ms(term.windows[0], tick_ms), 1)
-        return self._remembered.keys(term.memory)[seen]
+        return self._remembered.keys(term.memory)[self._terms.seen(term, tick_ms)]
 
     def _partial(
         self, tick_ms: int, members: Mapping[int, Flags], spans: Mapping[int, OwnSpans]

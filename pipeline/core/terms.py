@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core import items
 from pipeline.core.as_of import chosen_as_of
@@ -13,6 +14,7 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.ids import Ids
+from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.memory import Flags, Telling
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.stream import OfStream
@@ -67,6 +69,20 @@ class Terms:
             return self._of_items(term, memory, tick_ms)
         assert isinstance(memory, Telling)
         return memory.figures(from_ms(term.windows[0], tick_ms))
+
+    def seen(self, term: Term, tick_ms: int) -> Flags:
+        """Which rows of its table a term of distinct counts."""
+        assert term.memory is not None
+        memory = self._remembered.at(term.memory, tick_ms)
+        if isinstance(memory, Diary):
+            return self._counts_of_rows(term, memory, tick_ms) > 0
+        assert isinstance(memory, LastSeen)
+        return memory.at_least(from_ms(term.windows[0], tick_ms), 1)
+
+    def _counts_of_rows(self, term: Term, diary: Diary, tick_ms: int) -> NDArray[np.int64]:
+        chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
+        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
+        return diary.counts(spans.starts, spans.ends, chosen)
 
     def _of_items(self, term: Term, memory: OfStream, tick_ms: int) -> Figures:
         assert term.items is not None
