@@ -33,7 +33,7 @@ DISTINCT = 5 * 0.016
 """Five standard errors of an approximate count."""
 EXACT_BELOW = 100
 TIE = 1e-10
-"""A millionth of a sum of ten thousand; coverages and other quotients differ by more or not."""
+"""Lets a sum of 10,000 differ by a millionth, and every other float by as little."""
 
 TOLERANCES = {"median": RANK, "quantile": RANK, "approx_distinct": DISTINCT}
 PARTS = ("value", "numerator", "denominator", "samples", "coverage", "residual", "state")
@@ -111,7 +111,10 @@ def _alike(expected_: object, actual: object, tolerance: float) -> bool:
 
 
 def _is_a_tie(expected_: object, actual: object) -> bool:
-    """Whether two sums are a millionth apart: a value in the middle is rounded either way."""
+    """Whether two floats are next to equal.
+
+    Seen once, a millionth apart in a sum of quotients; that it is a tie of rounding is a guess.
+    """
     both_broken = isinstance(expected_, float) and isinstance(actual, float)
     return both_broken and math.isclose(expected_, actual, rel_tol=TIE)
 
