@@ -69,24 +69,9 @@ class Rows:
             self.places[chosen] if len(self.places) else self.places,
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Between processes: one block of bytes, for it is the number of parts that costs."""
-        arrays = (self.keys, self.times_ms, self.visible_ms, *self.columns, self.places)
-        cut = [(len(array), array.dtype.str) for array in arrays]
-        return _rows_from_block, (b"".join([array.tobytes() for array in arrays]), cut)
-
     def without_places(self) -> Rows:
         """The same rows, for those who no longer ask where they stood."""
         return Rows(self.keys, self.times_ms, self.visible_ms, self.columns)
-
-
-def _rows_from_block(block: bytes, cut: list[tuple[int, str]]) -> Rows:
-    arrays, start = [], 0
-    for count, kind in cut:
-        arrays.append(np.frombuffer(block, kind, count, start))
-        start += arrays[-1].nbytes
-    keys, times_ms, visible_ms, *columns, places = arrays
-    return Rows(keys, times_ms, visible_ms, tuple(columns), places)
 
 
 def place(partition: int, offset: int) -> int:

@@ -30,7 +30,7 @@ from pipeline.core.publish import iso
 from pipeline.core.records import Records
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.stored_names import StoredNames, below
-from pipeline.engine.messages import shard_key
+from pipeline.engine.routing import shard_key
 from pipeline.engine.source import SlotReader
 from pipeline.engine.store_scan import SLOTS_STEP, Saved, rewrite, scan
 

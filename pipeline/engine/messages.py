@@ -7,9 +7,13 @@ receiver to know that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core.changes import TickChanges
 from pipeline.core.fence import Spans
@@ -22,12 +26,6 @@ READINGS_KEY = "readings"
 # A step does not know its own key: it sends to that by one name, and signs with the other.
 SAME_KEY = ""
 UNSIGNED = ""
-
-
-@cache
-def shard_key(shard: int) -> str:
-    """The key under which a shard's state is kept; never to be changed."""
-    return f"shard-{shard:03d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,45 @@ class Delivery:
     spans: Spans
     visible_ms: Span | None
     rows: Mapping[int, Mapping[int, Rows]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes: one block of bytes, for it is the number of parts that costs."""
+        words: list[NDArray[Any]] = []
+        cuts: list[_Cut] = []
+        for level, by_feed in self.rows.items():
+            for feed, rows in by_feed.items():
+                numbers = [column for column in rows.columns if not _is_text(column)]
+                words += (rows.times_ms, rows.visible_ms, rows.keys, rows.places, *numbers)
+                sizes = len(rows), len(rows.keys), len(rows.places)
+                kinds = [column.dtype.str for column in numbers]
+                texts = [column for column in rows.columns if _is_text(column)]
+                cuts.append((level, feed, sizes, kinds, texts))
+        head = self.slot, self.watermark_ms, {**self.spans}, self.visible_ms
+        return _delivery, (head, cuts, b"".join([each.tobytes() for each in words]))
+
+
+_Head = tuple[int, int, Spans, Span | None]
+# Level and feed; how many rows, keys and places; the types of columns of numbers; those of texts.
+_Cut = tuple[int, int, tuple[int, int, int], list[str], list[NDArray[np.bytes_]]]
+
+
+def _is_text(column: NDArray[Any]) -> bool:
+    """Whether a column is one of texts, which a feed has behind all others."""
+    return column.dtype.kind == "S"
+
+
+def _delivery(head: _Head, cuts: Iterable[_Cut], block: bytes) -> Delivery:
+    rows: dict[int, dict[int, Rows]] = defaultdict(dict)
+    words, end = np.frombuffer(block, np.int64), 0
+    for level, feed, (count, keys, places), kinds, texts in cuts:
+        times = words[end : (end := end + count)]
+        visible = words[end : (end := end + count)]
+        keyed = words[end : (end := end + keys)].view(np.uint64)
+        placed = words[end : (end := end + places)]
+        numbers = [words[end : (end := end + count)].view(kind) for kind in kinds]
+        rows[level][feed] = Rows(keyed, times, visible, (*numbers, *texts), placed)
+    slot, watermark_ms, spans, visible_ms = head
+    return Delivery(slot, watermark_ms, spans, visible_ms, dict(rows))
 
 
 @dataclass(frozen=True, slots=True)

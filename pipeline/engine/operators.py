@@ -39,9 +39,9 @@ from pipeline.engine.messages import (
     Message,
     Part,
     Watermark,
-    shard_key,
 )
 from pipeline.engine.outbox import Outbox
+from pipeline.engine.routing import shard_key
 from pipeline.telemetry import ShardFigures, Telemetry
 
 Keyed = tuple[str, Message]

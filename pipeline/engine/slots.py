@@ -27,7 +27,8 @@ from pipeline.core.plan import Plan
 from pipeline.core.records import Records
 from pipeline.core.snapshot import Arrays, pack, unpack
 from pipeline.engine.failpoints import Failpoint, Reach, nowhere
-from pipeline.engine.messages import CLOCK_KEY, Delivery, Message, Watermark, shard_key
+from pipeline.engine.messages import CLOCK_KEY, Delivery, Message, Watermark
+from pipeline.engine.routing import shard_key
 from pipeline.engine.source import DeadLetters, SlotReader, Source
 from pipeline.telemetry import Telemetry
 

@@ -7,8 +7,9 @@ from bytewax.visualize import to_rendered
 
 from pipeline.core.deployment import Deployment
 from pipeline.engine.dataflow import build
-from pipeline.engine.messages import CLOCK_KEY, READINGS_KEY, Watermark, shard_key
+from pipeline.engine.messages import CLOCK_KEY, READINGS_KEY, Watermark
 from pipeline.engine.operators import ClockLogic, RollLogic, Steps
+from pipeline.engine.routing import shard_key
 from pipeline.engine.slots import Intake, Slots
 from pipeline.telemetry import Telemetry
 from tests.engine.both_engines import compiled
@@ -76,7 +77,8 @@ def test_keys_are_what_state_is_stored_under():
     """The same goes for the keys of stateful steps and the names of slots."""
     assert CLOCK_KEY == "clock"
     assert READINGS_KEY == "readings"
-    assert [shard_key(number) for number in (0, 7, 31)] == ["shard-000", "shard-007", "shard-031"]
+    keys = [shard_key(number) for number in (0, 7, 31)]
+    assert keys == ["shard-000mb", "shard-007qb", "shard-031m"]
     assert Slots(intake_of(FLAT, slots=2)).list_parts() == ["slot-000", "slot-001"]
 
 
