@@ -23,7 +23,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from pipeline.edges.kafka_client import ErrorLog, connect, without_secrets
 from pipeline.edges.kafka_reader import KafkaReader
-from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, REFRESH_S, Watch, is_mark
+from pipeline.edges.kafka_watch import PARTITIONS_PER_TOPIC, Watch, is_mark
 from pipeline.settings import KafkaSettings, OnDataLoss, Start
 from pipeline.telemetry import Telemetry
 
@@ -35,17 +35,15 @@ log = structlog.get_logger()
 class KafkaSource:
     """The topics of a cluster, cut into slots.
 
-    Partitions are looked for every `refresh_s` while at least one slot is open. Where dead letters
-    are wanted, `keeps_originals`: records then bring librdkafka's messages. Where the plan asks for
-    keys, headers and the like, it `carries` those.
+    Where dead letters are wanted, `keeps_originals`: records then bring librdkafka's messages.
+    Where the plan asks for keys, headers and the like, it `carries` those.
     """
 
-    def __init__(  # noqa: PLR0913 - two are what records bring along
+    def __init__(
         self,
         settings: KafkaSettings,
         topics: Sequence[str],
         telemetry: Telemetry,
-        refresh_s: float = REFRESH_S,
         *,
         keeps_originals: bool = False,
         carries: bool = False,
@@ -53,7 +51,6 @@ class KafkaSource:
         self._settings = settings
         self._topics = tuple(topics)
         self._telemetry = telemetry
-        self._refresh_s = refresh_s
         self._keeps_originals = keeps_originals
         self._carries = carries
         self._lock = threading.Lock()
@@ -143,7 +140,7 @@ class KafkaSource:
     def _watched(self) -> Watch:
         with self._lock:
             if self._watch is None:
-                self._watch = Watch(self._settings, self._topics, self._refresh_s)
+                self._watch = Watch(self._settings, self._topics)
             self._open += 1
             return self._watch
 

@@ -55,6 +55,7 @@ OF_PRODUCERS: Final[dict[str, object]] = {
 # librdkafka's own errors have names with an underscore, which is no sign of privacy.
 ALL_BROKERS_DOWN: Final[int] = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 OFFSET_GONE: Final[int] = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
+NO_SUCH_TOPIC: Final[int] = KafkaError.UNKNOWN_TOPIC_OR_PART
 _REFUSALS: Final = frozenset(
     {
         KafkaError._AUTHENTICATION,  # noqa: SLF001

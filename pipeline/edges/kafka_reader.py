@@ -100,7 +100,7 @@ class KafkaReader:
     def _open(self, saved: Mapping[int, int]) -> None:
         self._marks = {number: mark for number, mark in saved.items() if is_mark(number)}
         positions = {number: at for number, at in saved.items() if number not in self._marks}
-        self._refuse_made_anew(self._watch.anew(self._marks))
+        self._refuse(self._watch.anew(self._marks))
         gone = [number for number in positions if number not in self._watch.at_first]
         for number in gone:
             topic, partition = self._watch.name(number)
@@ -114,7 +114,7 @@ class KafkaReader:
         self._take_new()
 
     @staticmethod
-    def _refuse_made_anew(told: str | None) -> None:
+    def _refuse(told: str | None) -> None:
         if told is not None:
             raise DataLossError(told)
 
@@ -159,10 +159,11 @@ class KafkaReader:
         Waits for an answer only once records are found to be lost.
 
         Raises:
-            DataLossError: Records are gone, and settings say to stop; or the topic was made anew.
+            DataLossError: Records are gone, and settings say to stop; or the topic is gone or was
+                made anew.
             AuthFailedError: The cluster refuses us a topic.
         """
-        self._refuse_made_anew(self._watch.made_anew)
+        self._refuse(self._watch.over)
         self._take_new()
         self._face_errors()
         if self._consumer is None:

@@ -1,5 +1,8 @@
 """Which partitions the topics have, now and later, what lies in them, and whether they are new.
 
+A topic that was deleted is told from a broker that has not heard of it yet by its being missing in
+`GONE_AFTER_LOOKS` answers in a row.
+
 A topic made anew has the old one's name and may have as many records, so that every saved position
 lies within it. Only its id tells. It is saved among the positions, as that of the topic's *mark*:
 the last number of its row, which no partition has. A mark also says that state was saved while the
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,10 +22,17 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import ClusterMetadata
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
-from pipeline.edges.kafka_client import ErrorLog, admin, connect, is_refusal, without_secrets
+from pipeline.edges.kafka_client import (
+    NO_SUCH_TOPIC,
+    ErrorLog,
+    admin,
+    connect,
+    is_refusal,
+    without_secrets,
+)
 from pipeline.settings import KafkaSettings
 
-REFRESH_S: Final = 20.0  # with the asking itself, new partitions are read within 30 s
+GONE_AFTER_LOOKS: Final = 3  # by default, a minute
 ASK_TIMEOUT_S: Final = 10.0
 IDS_TIMEOUT_S: Final = 5.0
 AGAIN_S: Final = 0.2
@@ -37,12 +48,11 @@ log = structlog.get_logger()
 class Watch:
     """Knows the partitions of the topics, by number, and asks for new ones in a thread.
 
-    It has a consumer of its own, so that nobody who reads has to wait for an answer.
+    It has a consumer of its own, so that nobody who reads has to wait for an answer. `over` says
+    why nothing of the topics may be read any more, None while it may.
     """
 
-    def __init__(
-        self, settings: KafkaSettings, topics: Sequence[str], refresh_s: float = REFRESH_S
-    ) -> None:
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
         """Ask for the partitions there are now.
 
         Raises:
@@ -51,10 +61,12 @@ class Watch:
         """
         self._settings = settings
         self._topics = topics
-        self._refresh_s = refresh_s
+        self._refresh_s = settings.refresh_ms / 1000
         self._consumer = connect(settings, ErrorLog(settings))
         self._stopping = threading.Event()
         self._new: Mapping[int, int] = {}
+        self._missed: Counter[str] = Counter()
+        self.over: str | None = None
         try:
             self._admin = admin(settings, ErrorLog(settings))
             self._known = set(self._listed())
@@ -63,7 +75,6 @@ class Watch:
             self._consumer.close()
             raise
         self.at_first = frozenset(self._known)
-        self.made_anew: str | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         self._thread.start()
 
@@ -131,10 +142,22 @@ class Watch:
         numbers = []
         for place, topic in enumerate(self._topics):
             found = self._told(topic).topics[topic]
+            self._note_missing(topic, found.error)
             if found.error is not None:
                 raise self._unreachable(found.error, f"topic {topic}: ")
             numbers += [place * PARTITIONS_PER_TOPIC + number for number in found.partitions]
         return numbers
+
+    def _note_missing(self, topic: str, error: KafkaError | None) -> None:
+        if error is None or error.code() != NO_SUCH_TOPIC:
+            self._missed[topic] = 0
+            return
+        self._missed[topic] += 1
+        if self._missed[topic] >= GONE_AFTER_LOOKS:
+            self.over = self.over or (
+                f"topic {topic} is gone: it was deleted, and what was not read of it is lost. To "
+                "begin anew, make it again and start with an empty state directory"
+            )
 
     def _told_marks(self) -> Mapping[int, int]:
         told = self._told(self._topics[0])
@@ -179,7 +202,7 @@ class Watch:
         self._consumer.poll(0)  # serves logs and errors
         self._admin.poll(0)
         before, self._marks = self._marks, {**self._marks, **self._told_marks()}
-        self.made_anew = self.made_anew or self.anew(before)
+        self.over = self.over or self.anew(before)
         for number in self._listed():
             if number not in self._known:
                 start, _ = self.span(number)

@@ -121,6 +121,13 @@ class KafkaSettings(_Section):
         le=1_024,
         description="a whole number from 1 to 1024, fixed for the life of the saved state",
     )
+    refresh_ms: Duration = Field(
+        default=20_000,  # with the asking itself, new partitions are read within 30 s
+        alias="refresh",
+        ge=100,
+        le=600_000,
+        description="a duration from 100ms to 10m",
+    )
     insecure: bool = Field(default=False, description="true to allow unverified TLS, or false")
     properties: dict[str, SecretStr] = Field(
         default_factory=dict, description="librdkafka's properties by name"

@@ -238,7 +238,7 @@ def test_a_watch_serves_its_client_for_topic_ids(cluster):
     """What librdkafka reports is queued until it is polled, for ever if it is not."""
     producer, bootstrap = cluster
     producer.list_topics("events", timeout=TIMEOUT_S)
-    watch = Watch(settings(bootstrap=bootstrap), ["events"], refresh_s=0.02)
+    watch = Watch(settings(bootstrap=bootstrap, refresh="100ms"), ["events"])
     polled = threading.Event()
 
     class Polled:

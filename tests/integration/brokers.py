@@ -12,7 +12,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.integration.waiting import wait_until
 
@@ -58,12 +58,30 @@ class Kafka:
         settings = {key.replace("_", "."): str(value) for key, value in config.items()}
         new = NewTopic(topic, num_partitions=partitions, config=settings)
         self._admin.create_topics([new])[topic].result(TOPIC_TIMEOUT_S)
+        self._wait_for_leaders(topic, partitions)
+        return topic
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Let a topic have so many partitions, ready to produce to."""
+        self._admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(
+            TOPIC_TIMEOUT_S
+        )
+        self._wait_for_leaders(topic, partitions)
+        self.__dict__.pop("_producer", None)  # which would not hear of it for minutes
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic, and return when it is no more."""
+        self._admin.delete_topics([topic])[topic].result(TOPIC_TIMEOUT_S)
         wait_until(
-            lambda: self._led_partitions(topic) == partitions,
-            f"a leader of each partition of {topic}",
+            lambda: topic not in self._admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics,
+            f"the end of {topic}",
             TOPIC_TIMEOUT_S,
         )
-        return topic
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """Delete the records of a partition before an offset, as retention does."""
+        place = TopicPartition(topic, partition, offset)
+        self._admin.delete_records([place])[place].result(TOPIC_TIMEOUT_S)
 
     def committed(self, group: str, topic: str, partitions: int) -> list[int]:
         """The offsets that a group has committed, by partition; negative where there is none."""
@@ -122,6 +140,13 @@ class Kafka:
     def _producer(self) -> Producer:
         """Idempotent, so that a retry after a broker's restart stores no record twice."""
         return Producer(self._client_settings() | {"enable.idempotence": True})
+
+    def _wait_for_leaders(self, topic: str, partitions: int) -> None:
+        wait_until(
+            lambda: self._led_partitions(topic) == partitions,
+            f"a leader of each partition of {topic}",
+            TOPIC_TIMEOUT_S,
+        )
 
     def _led_partitions(self, topic: str) -> int:
         found = self._admin.list_topics(topic, timeout=ANSWER_TIMEOUT_S).topics[topic].partitions

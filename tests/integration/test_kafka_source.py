@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka import Producer
 
 from pipeline.edges.faults import AuthFailedError, DataLossError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
@@ -45,9 +44,9 @@ def start(telemetry):
     """Opens slots of sources; they are closed with the test."""
     with ExitStack() as ends:
 
-        def run(broker, topics, positions=None, slot=0, refresh_s=20.0, **flags):
+        def run(broker, topics, positions=None, slot=0, **flags):
             topics = [topics] if isinstance(topics, str) else topics
-            source = KafkaSource(settings(broker.bootstrap, **flags), topics, telemetry, refresh_s)
+            source = KafkaSource(settings(broker.bootstrap, **flags), topics, telemetry)
             reader = source.open(slot, positions or {})
             ends.callback(reader.close)
             return reader
@@ -81,13 +80,6 @@ def of_partitions(reader):
 def numbered(count, partitions=1):
     """Records whose value is their number, dealt out over partitions."""
     return [(n % partitions, None, str(n), YEAR_2001_MS + n, None) for n in range(count)]
-
-
-def delete_before(broker, topic, partition, offset):
-    """Delete the records of a partition before an offset, as retention does."""
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    place = TopicPartition(topic, partition, offset)
-    admin.delete_records([place])[place].result(TIMEOUT_S)
 
 
 def test_every_record_of_every_partition_comes_once_and_in_order(kafka, start):
@@ -208,7 +200,7 @@ def test_records_deleted_before_they_were_read_are_data_loss(kafka, start, telem
     """The slot does not open, and says what is gone; or it counts what is gone and goes on."""
     topic = kafka.create_topic(partitions=1)
     kafka.produce(topic, numbered(100))
-    delete_before(kafka, topic, 0, 60)
+    kafka.delete_before(topic, 0, 60)
 
     if policy == "stop":
         with pytest.raises(DataLossError, match=r"offset 50 is gone, the log has 60 to 100: 10 re"):
@@ -225,7 +217,7 @@ def test_records_deleted_while_running_are_data_loss(kafka, start, telemetry, mo
     """What the broker no longer has when it is asked for is found then, by the same rule."""
     topic = kafka.create_topic(partitions=2)
     kafka.produce(topic, numbered(200, partitions=2))
-    delete_before(kafka, topic, 0, 60)
+    kafka.delete_before(topic, 0, 60)
     with monkeypatch.context() as before:  # as it was when the slot was opened
         before.setattr(Watch, "span", lambda *_: (0, 100))
         reader = start(kafka, topic, {0: 50, 1: 90}, on_data_loss=policy)
@@ -249,14 +241,6 @@ def test_a_position_beyond_the_log_stops_whatever_settings_say(kafka, start):
         start(kafka, topic, {0: 6}, on_data_loss="continue")
 
 
-def make_anew(broker, topic, partitions=1):
-    """Delete a topic and make another of its name."""
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    admin.delete_topics([topic])[topic].result(TIMEOUT_S)
-    wait_until(lambda: topic not in admin.list_topics(timeout=5).topics, "its end", TIMEOUT_S)
-    broker.create_topic(topic, partitions)
-
-
 def test_a_topic_made_anew_is_known_by_its_id(kafka, start):
     """It holds more records than were read of the old one, and is still not taken for it."""
     topic = kafka.create_topic(partitions=1)
@@ -266,7 +250,8 @@ def test_a_topic_made_anew_is_known_by_its_id(kafka, start):
     saved = {**reader.positions()}
     start(kafka, topic, saved)
 
-    make_anew(kafka, topic)
+    kafka.delete_topic(topic)
+    kafka.create_topic(topic, partitions=1)
     kafka.produce(topic, numbered(20))
 
     with pytest.raises(DataLossError, match=f"topic {topic} was made anew: .* empty state"):
@@ -277,12 +262,26 @@ def test_a_topic_made_anew_while_running_stops(kafka, start):
     """It is found without a restart, however many records it has."""
     topic = kafka.create_topic(partitions=1)
     kafka.produce(topic, numbered(10))
-    reader = start(kafka, topic, refresh_s=0.2)
+    reader = start(kafka, topic, refresh="200ms")
     collect(reader, 10)
 
-    make_anew(kafka, topic)
+    kafka.delete_topic(topic)
+    kafka.create_topic(topic, partitions=1)
 
     with pytest.raises(DataLossError, match=f"topic {topic} was made anew"):
+        collect(reader, 1)
+
+
+def test_a_topic_that_is_deleted_while_running_stops(kafka, start):
+    """What was not read of it is lost, and figures do not go stale without a word."""
+    topic = kafka.create_topic(partitions=1)
+    kafka.produce(topic, numbered(10))
+    reader = start(kafka, topic, refresh="200ms")
+    collect(reader, 10)
+
+    kafka.delete_topic(topic)
+
+    with pytest.raises(DataLossError, match=f"topic {topic} is gone: it was deleted"):
         collect(reader, 1)
 
 
@@ -290,9 +289,8 @@ def test_a_partition_added_while_nobody_ran_is_read_from_its_start(kafka, start)
     """Where `start` says latest that is meant for topics, not for what a known one grows by."""
     topic = kafka.create_topic(partitions=1)
     saved = {**start(kafka, topic, start="latest").positions()}
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    admin.create_partitions([NewPartitions(topic, 3)])[topic].result(TIMEOUT_S)
-    wait_until(lambda: _produced(kafka, topic), "the new partitions to take records", TIMEOUT_S)
+    kafka.grow(topic, 3)
+    kafka.produce(topic, numbered(30, partitions=3))
 
     got = collect(start(kafka, topic, saved, start="latest"), 30)
 
@@ -310,11 +308,10 @@ def test_a_partition_that_is_gone_stops(kafka, start):
 def test_a_new_partition_is_read_while_running(kafka, start):
     """It is found without a restart and read from its start, even where `start` says latest."""
     topic = kafka.create_topic(partitions=1)
-    reader = start(kafka, topic, refresh_s=0.2, start="latest")
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    reader = start(kafka, topic, refresh="200ms", start="latest")
 
-    admin.create_partitions([NewPartitions(topic, 3)])[topic].result(TIMEOUT_S)
-    wait_until(lambda: _produced(kafka, topic), "the new partitions to take records", TIMEOUT_S)
+    kafka.grow(topic, 3)
+    kafka.produce(topic, numbered(30, partitions=3))
 
     got = collect(reader, 30)
     assert {number: [offset for offset, _ in records] for number, records in got.items()} == {
@@ -322,15 +319,6 @@ def test_a_new_partition_is_read_while_running(kafka, start):
     }
     assert nothing_more(reader)
     assert reader.partitions() == (0, 1, 2)
-
-
-def _produced(kafka, topic):
-    """Produce to three partitions, once all are known."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    if len(admin.list_topics(topic, timeout=5).topics[topic].partitions) < 3:
-        return False
-    kafka.produce(topic, numbered(30, partitions=3))
-    return True
 
 
 def test_offsets_may_have_gaps(kafka, start, telemetry):

@@ -9,8 +9,6 @@ from bisect import bisect_right
 from itertools import cycle, pairwise
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from pipeline import names
 from pipeline.cli.exits import Exit
@@ -294,9 +292,7 @@ def test_what_one_process_finds_ends_the_others_in_order(kafka, topic, run):
     end_in_order(northstar)
     collaboration.produce(kafka, topic, log[FIRST:])
     end = sum(record.partition == 0 for record in log)
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for deleted in admin.delete_records([TopicPartition(topic, 0, end)]).values():
-        deleted.result(TIMEOUT_S)
+    kafka.delete_before(topic, 0, end)
 
     northstar = run(2)
     northstar.begin()

@@ -6,7 +6,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from pipeline.cli.exits import Exit
 from pipeline.edges.kafka_client import REACHABLE_TIMEOUT_S
@@ -14,13 +13,11 @@ from tests.integration import collaboration_log as collaboration
 from tests.integration.local_broker import SASL_PASSWORD, SASL_USER, LocalBroker
 from tests.integration.northstar_process import COLLABORATION, ROOT, Northstar, run_to_end
 from tests.integration.ports import LOOPBACK, free_port
-from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.services
 
 RECORDS = 500
 START_S = 20.0  # that Python and the imports take on a busy machine; a quiet one needs one second
-ADMIN_TIMEOUT_S = 30.0
 DEFINITION = str(COLLABORATION)
 NO_TOPIC = "nobody-made-this"
 WRONG_PASSWORD = "not-the-password"  # noqa: S105 - that is the point
@@ -198,9 +195,7 @@ def test_state_of_an_older_definition_is_gone_on_with(saved, tmp_path):
 def test_a_topic_made_anew_under_saved_state_is_data_loss(kafka, topic, saved):
     """Exit code 4: what was counted is no longer the topic's content."""
     environment, flags, _ = saved
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    admin.delete_topics([topic])[topic].result(ADMIN_TIMEOUT_S)
-    wait_until(lambda: topic not in admin.list_topics().topics, "its end", ADMIN_TIMEOUT_S)
+    kafka.delete_topic(topic)
     kafka.create_topic(topic, partitions=collaboration.PARTITIONS)
     collaboration.produce(kafka, topic, collaboration.log()[:RECORDS])  # as many as before
 
