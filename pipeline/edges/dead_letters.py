@@ -11,7 +11,8 @@ Key, value and headers are the record's, byte for byte; what we say of it stands
     __northstar.errors.path        the place at fault, where it is known
 
 The stream never waits for a letter to be taken: what the queue has no room for has failed. Beyond
-the budget they are only counted, so that a topic of garbage does not become two. Positions are
+the budget they are only counted, so that a topic of garbage does not become two; each of several
+processes has an equal share of it, as none knows what the others send. Positions are
 saved when the letters before them are delivered, or after `SETTLE_TIMEOUT_S`. So each letter that
 is neither over budget nor failed is there at least once: a crash repeats those of the last seconds,
 and loses some only where the cluster was away as well.
@@ -36,7 +37,7 @@ from pipeline.core.expression import Path
 from pipeline.core.records import Reason, Records, Rejected
 from pipeline.edges.kafka_carried import headers_of
 from pipeline.edges.kafka_client import ErrorLog, producer
-from pipeline.settings import Settings
+from pipeline.settings import DeadLetterSettings, Settings
 from pipeline.telemetry import LetterOutcome, Telemetry
 
 HEADER_PREFIX: Final = "__northstar.errors."
@@ -58,19 +59,25 @@ class Budget:
     (3, 2, 3)
     """
 
-    def __init__(self, per_second: int, burst: int, now_s: float) -> None:
+    def __init__(self, per_second: float, burst: float, now_s: float) -> None:
         self._per_second = per_second
         self._burst = burst
-        self._left = float(burst)
+        self._left = burst
         self._at_s = now_s
 
     def take(self, wanted: int, now_s: float) -> int:
         """How many of those wanted may be had now."""
         grown = self._left + (now_s - self._at_s) * self._per_second
-        self._left, self._at_s = min(float(self._burst), grown), now_s
+        self._left, self._at_s = min(self._burst, grown), now_s
         given = min(wanted, int(self._left))
         self._left -= given
         return given
+
+
+def _share(all_of_it: DeadLetterSettings, processes: int) -> Budget:
+    """What one of so many processes may send, so that together they keep to the settings."""
+    burst = max(1.0, all_of_it.burst / processes)  # less than one would be none for ever
+    return Budget(all_of_it.per_second_max / processes, burst, time.monotonic())
 
 
 class DeadLetters:
@@ -92,7 +99,7 @@ class DeadLetters:
         self._partition_name = partition_name
         self._outcomes = telemetry.dead_letters
         self._lock = threading.Lock()
-        self._budget = Budget(own.per_second_max, own.burst, time.monotonic())
+        self._budget = _share(own, settings.engine.processes)
         self._error_log = ErrorLog(settings.kafka)
         self._producer = self._connected()
         self._is_away = False

@@ -145,6 +145,19 @@ def test_beyond_the_budget_letters_are_counted_and_not_sent(bootstrap, telemetry
     assert [value for _, value, _ in received(bootstrap, 5)] == [b"x"] * 5
 
 
+@pytest.mark.parametrize(("processes", "sent"), [(2, 3), (8, 1)])
+def test_processes_share_the_budget_out(bootstrap, telemetry, processes, sent):
+    """Together they send no more than the settings say, and each can send at least one."""
+    flags = {"kafka.bootstrap": bootstrap, "dead_letters.topic": TOPIC, "dead_letters.burst": 6}
+    settings = load(environment={}, flags=flags | {"engine.processes": processes})
+    with DeadLetters(settings, "suite", lambda _: ("events", "0"), telemetry) as letters:
+        letters.take(polled(*[b"x"] * 10), rejected(not_object=range(10)), nowhere)
+
+    assert telemetry.dead_letters == Counter(
+        {LetterOutcome.SENT: sent, LetterOutcome.OVER_BUDGET: 10 - sent}
+    )
+
+
 def test_a_budget_grows_with_time_up_to_its_burst():
     """It starts full, and what is not spent is not saved up beyond the burst."""
     budget = Budget(per_second=10, burst=20, now_s=0.0)
