@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
+from pipeline.edges.kafka_tls import VERIFY_FAILED, distrust
 from pipeline.settings import KafkaSettings, SettingProblem, SettingsError
 
 REACHABLE_TIMEOUT_S: Final = 8.0
@@ -228,6 +229,8 @@ def check_reachable(
 def _raise_refusal(settings: KafkaSettings, errors: Sequence[KafkaError]) -> None:
     for error in filter(is_refusal, errors):
         text = without_secrets(error.str(), settings)
+        if VERIFY_FAILED in text:
+            raise AuthFailedError(f"Kafka at {settings.bootstrap}: {distrust(settings)}")
         raise AuthFailedError(f"Kafka at {settings.bootstrap} refuses us: {text}")
 
 

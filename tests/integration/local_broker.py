@@ -1,10 +1,12 @@
 """A real Kafka broker as a process of this machine: one node, controller and broker in one."""
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.integration import kafka_jars
 from tests.integration.brokers import Kafka
+from tests.integration.certificates import PASSWORD, Certificate
 from tests.integration.ports import LOOPBACK, free_ports
 from tests.integration.processes import ServerProcess
 
@@ -61,22 +63,29 @@ SERVER_SETTINGS: dict[str, object] = {
 class LocalBroker(Kafka):
     """A broker that can be stopped, killed and started again on its ports and data.
 
-    `bootstrap` takes anybody; `sasl_bootstrap` wants SASL/PLAIN without TLS as `SASL_USER`.
+    `bootstrap` takes anybody; `sasl_bootstrap` wants SASL/PLAIN without TLS as `SASL_USER`, and
+    `tls_bootstraps` TLS, each with a certificate of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Lay out the broker's folder; nothing runs yet.
+    def __init__(self, folder: Path, certificates: Sequence[Certificate] = ()) -> None:
+        """Lay out the broker's folder, with a TLS listener for each certificate; nothing runs yet.
 
         Raises:
             ServiceMissingError: Java or Kafka's jars are not to be had.
         """
-        port, controller_port, sasl_port = free_ports(3)
+        port, controller_port, sasl_port, *tls_ports = free_ports(3 + len(certificates))
         super().__init__(f"{LOOPBACK}:{port}")
         self.sasl_bootstrap = f"{LOOPBACK}:{sasl_port}"
+        self.tls_bootstraps = [f"{LOOPBACK}:{tls_port}" for tls_port in tls_ports]
         self._java = [kafka_jars.java(), *JVM_OPTIONS, f"-Djava.io.tmpdir={folder}"]
         self._java += ["-cp", kafka_jars.classpath()]
         self._settings = folder / "server.properties"
-        self._settings.write_text(self._properties(folder / "data", controller_port))
+        properties = self._properties(folder / "data", controller_port)
+        for number, certificate in enumerate(certificates):
+            properties |= self._tls_properties(f"TLS{number}", certificate, properties)
+        self._settings.write_text(
+            "".join(f"{name}={value}\n" for name, value in properties.items())
+        )
         self._format()
         command = [*self._java, "kafka.Kafka", str(self._settings)]
         self._process = ServerProcess(command, folder / "broker.log")
@@ -106,16 +115,31 @@ class LocalBroker(Kafka):
         """The end of the broker's log."""
         return self._process.log_tail()
 
-    def _properties(self, data: Path, controller_port: int) -> str:
+    def _properties(self, data: Path, controller_port: int) -> dict[str, object]:
         controller = f"{LOOPBACK}:{controller_port}"
         clients = f"PLAINTEXT://{self.bootstrap},SASL://{self.sasl_bootstrap}"
-        settings = SERVER_SETTINGS | {
+        return SERVER_SETTINGS | {
             "log.dirs": data,
             "controller.quorum.voters": f"1@{controller}",
             "listeners": f"{clients},CONTROLLER://{controller}",
             "advertised.listeners": clients,
         }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+    def _tls_properties(
+        self, name: str, certificate: Certificate, others: Mapping[str, object]
+    ) -> dict[str, object]:
+        """What makes it listen once more, by a name of its own."""
+        listener = f"{name}://{self.tls_bootstraps[int(name.removeprefix('TLS'))]}"
+        protocols, own = "listener.security.protocol.map", f"listener.name.{name.lower()}.ssl"
+        return {
+            protocols: f"{others[protocols]},{name}:SSL",
+            "listeners": f"{others['listeners']},{listener}",
+            "advertised.listeners": f"{others['advertised.listeners']},{listener}",
+            f"{own}.keystore.location": certificate.keystore,
+            f"{own}.keystore.type": "PKCS12",
+            f"{own}.keystore.password": PASSWORD,
+            f"{own}.key.password": PASSWORD,
+        }
 
     def _format(self) -> None:
         """Give the data folder its cluster id, without which Kafka refuses to start."""
