@@ -42,6 +42,7 @@ LOOK_S = 0.001
 DYING_S = 0.5  # for the peer of a process that has died to fail as well, as a supervisor gives it
 HANGS_AFTER_S = 60.0
 FAILED = 70
+TAKEN = b"Address already in use"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,20 @@ def main() -> None:
 
 
 def lived(life: Life) -> Ended:
+    """Have a life lived; again, at other addresses, where somebody else was quicker to take one."""
+    while True:
+        told = len(_log_of(life))
+        ended = _lived_once(life)
+        if FAILED not in ended.codes or TAKEN not in _log_of(life)[told:]:
+            return ended
+
+
+def _log_of(life: Life) -> bytes:
+    log = Path(life.log)
+    return log.read_bytes() if log.exists() else b""
+
+
+def _lived_once(life: Life) -> Ended:
     """Start the processes of a life, kill those that are to be killed, and wait for all."""
     count = len(life.outs)
     addresses = tuple(f"{LOOPBACK}:{port}" for port in free_ports(count))
