@@ -3,14 +3,18 @@
 import json
 import subprocess
 import sys
+import time
+from random import Random
 
 import pytest
 
 from pipeline.cli.exits import Exit
 from pipeline.core.publish import iso
+from tests.engine.kill_stories import drawn_seed
 from tests.integration import collaboration_log as collaboration
 from tests.integration.northstar_process import COLLABORATION, ROOT, Northstar
 from tests.integration.ports import free_port
+from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.services
 
@@ -23,6 +27,12 @@ ENVIRONMENT = {
     "KAFKA__SLOTS": "2",
     "KAFKA__START": "latest",  # of what no state was saved of; it is no word on history
 }
+# A few records at a time, so that there is a middle.
+SLOWLY = {
+    "KAFKA__PROPERTIES__FETCH_MAX_BYTES": "20000",
+    "KAFKA__PROPERTIES__MESSAGE_MAX_BYTES": "20000",
+}
+READING_S_MAX = 1.0
 CHANGED = (
     collaboration.DEFINITION.replace("trailing 84d", "trailing 90d")
     .replace(
@@ -67,6 +77,60 @@ def test_readings_are_those_of_the_new_definition_from_the_beginning(kafka, tmp_
     assert "not filled from history" not in told
     assert at_first == replayed(tmp_path, changed, FIRST)
     assert at_last == replayed(tmp_path, changed, LAST)
+
+
+@pytest.mark.parametrize(
+    ("processes", "moments"),
+    [
+        ("1", ("reading history", "history read")),
+        ("2", ("reading history", "filled from history")),
+    ],
+)
+def test_killed_in_the_middle_it_is_as_if_it_had_not_been(kafka, tmp_path, processes, moments):
+    """`kill -9` while history is read, and when it is written: then the numbers are exact."""
+    log, topic = collaboration.log(), collaboration.create_topic(kafka)
+    environment = ENVIRONMENT | {"KAFKA__TOPICS": topic, "KAFKA__GROUP": topic}
+    flags = ("--kafka-bootstrap", kafka.bootstrap, "--state", str(tmp_path / "state"),
+             "--lateness", collaboration.LATENESS, "--port", str(free_port()))  # fmt: skip
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(CHANGED)
+    collaboration.produce(kafka, topic, log[:FIRST])
+    earliest = environment | {"KAFKA__START": "earliest"}
+    with Northstar(tmp_path / "one.log", earliest, str(COLLABORATION), *flags) as northstar:
+        northstar.begin()
+        northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
+        assert northstar.end()[0] == Exit.OK
+
+    seed = drawn_seed()
+    sys.stdout.write(f"NORTHSTAR_TEST_SEED={seed}\n")
+    draw = Random(seed)  # noqa: S311 - to be had again
+    flags = (*flags, "--backfill-from", "earliest", "--processes", processes)
+    slowly = environment | SLOWLY
+    for moment in moments:
+        with Northstar(tmp_path / "killed.log", slowly, str(changed), *flags) as northstar:
+            northstar.begin()
+            wait_until(lambda: tells(northstar, moment), moment, REPLAY_TIMEOUT_S, 0.001)  # noqa: B023
+            if moment == "reading history":
+                time.sleep(draw.uniform(0.0, READING_S_MAX))
+                assert not tells(northstar, "history read")
+            northstar.kill()
+
+    with Northstar(tmp_path / "other.log", environment, str(changed), *flags) as northstar:
+        northstar.begin()
+        northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
+        northstar.kill()
+        collaboration.produce(kafka, topic, log[FIRST:LAST])
+        northstar.begin()
+        northstar.wait_until_tick(collaboration.newest_tick_ms(LAST))
+        at_last = json.loads(northstar.get("/api/v1/readings").text)
+
+    assert at_last == replayed(tmp_path, changed, LAST)
+
+
+def tells(northstar, event):
+    """Whether the log has come to an event."""
+    assert northstar.pid is not None, northstar.log_tail()
+    return any(line["event"] == event for line in northstar.told())
 
 
 def replayed(folder, definition, count):
