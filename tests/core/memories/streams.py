@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
+from pipeline.core.decode import LONG_AGO
 from pipeline.core.memories.memory import ABSENT_MICROS
 from pipeline.core.plan import MemoryKind
 from pipeline.core.streams import Keep, Stream, StreamKind, StreamPart
@@ -39,15 +40,33 @@ class StreamSubject(Subject):
     """A stream; `column` is one number for part, group and value."""
 
     stream: Stream = None
-    slack_ms: int = WITHIN_MS
+
+    @property
+    def reach_ms(self):
+        """How far back a window can look at items."""
+        return max((window.reach_ms for window in self.windows), default=None)
+
+    @property
+    def slack_ms(self):
+        """How much older than an item what makes it may be; of an id as long as it may rest."""
+        if self.stream.within_ms is None and self.windows:
+            return self.reach_ms + self.stream.ends_ms
+        return self.stream.slack_ms
 
     @property
     def memory(self):
         """What the plan says of it."""
-        reach_ms = max(window.reach_ms for window in self.windows) if self.windows else None
         return replace(
-            super().memory, feed=None, window=None, stream=self.stream, reach_ms=reach_ms
+            super().memory, feed=None, window=None, stream=self.stream, reach_ms=self.reach_ms
         )
+
+    def edge_ms(self, tick_ms):
+        """Items are asked about as far back as any window reaches, in whatever unit it counts."""
+        return tick_ms - self.reach_ms - self.slack_ms if self.windows else LONG_AGO
+
+    def vacant_ms(self, tick_ms):
+        """At once: a row is there for what makes items."""
+        return self.edge_ms(tick_ms)
 
     def array(self, columns):
         """Group, part and values of the parts, a field each."""
@@ -236,8 +255,7 @@ def each_stream():
         ("session in groups", stream(session, ("doc",), ("a.n", "b.n"), **idle), WINDOWS),
         ("session by id", stream(session, ("visit",), within_ms=None, **idle), WINDOWS),
     ):
-        slack_ms = 20_000 if made.within_ms is None else WITHIN_MS
-        yield f"stream, {name}", replace(_subject(made, windows), slack_ms=slack_ms)
+        yield f"stream, {name}", _subject(made, windows)
     first = stream(session, ("doc",), keeps_first=True, **idle)
     yield "stream, session, the first", replace(_subject(first, WINDOWS), forgets=False)
     ever = stream(StreamKind.FIRST, columns=("b.n", "n"), within_ms=None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.core import plan
 from pipeline.core.cardinality import RANK_MAX
+from pipeline.core.decode import LONG_AGO
 from pipeline.core.grid import one_period_before
 from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
@@ -65,7 +66,6 @@ class Subject:
     k: int = 0
     of_entities: bool = True
     forgets: bool = True
-    slack_ms: int = 0
     names: tuple[str, ...] = field(default=())
 
     @property
@@ -82,6 +82,11 @@ class Subject:
             k=self.k,
             reach_ms=max((window.reach_ms for window in self.windows), default=None),
         )
+
+    @property
+    def slack_ms(self):
+        """How much older than what windows look at an event may be and still matter."""
+        return 0
 
     def _own_window(self):
         shared = self.kind in {MemoryKind.LAST_SEEN, MemoryKind.TOP_K}
@@ -108,6 +113,19 @@ class Subject:
         memory.expire(tick_ms)
         inner = memory.at(tick_ms) if isinstance(memory, Periods) else memory
         return [self.answers(self, inner, window, tick_ms) for window in self.windows or (None,)]
+
+    def edge_ms(self, tick_ms):
+        """From when on events matter at a tick or a later one; long ago where all of them do."""
+        if self.kind is MemoryKind.GROWTH:  # up to a period ago changes are in what was then
+            return one_period_before(self.windows[0].size_ms, tick_ms) + 1
+        return min((window.span(tick_ms)[0] for window in self.windows), default=LONG_AGO)
+
+    def vacant_ms(self, tick_ms):
+        """Before this, an event keeps its row no more; it may for a resolution after it expired."""
+        return min(
+            tick_ms - window.reach_ms if isinstance(window, Trailing) else window.span(tick_ms)[0]
+            for window in self.windows
+        )
 
     def expected(self, events, tick_ms, rows):
         """The naive reading of all of them."""

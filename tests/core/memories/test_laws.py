@@ -15,7 +15,6 @@ from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.registry import _MAKERS
 from pipeline.core.plan import MemoryKind
 from pipeline.core.snapshot import pack, unpack
-from pipeline.core.windows import Trailing
 from tests.core.memories.streams import each_stream
 from tests.core.memories.subjects import SUBJECTS as PLAIN, Event, events, moments, ticks
 
@@ -99,16 +98,6 @@ def bytes_of(memory):
         entries = {*zip(panes, arrays["entry_rows"].tolist(), strict=True)}
         arrays = {name: array for name, array in arrays.items() if not name.startswith(of_runs)}
     return len(entries) + sum(array.nbytes for array in arrays.values())
-
-
-def has_forgotten(subject, event, tick_ms):
-    """Whether no window can see an event at a tick or later, and a memory must know it."""
-    return all(
-        event.time_ms < tick_ms - window.reach_ms - subject.slack_ms
-        if isinstance(window, Trailing)
-        else event.time_ms < window.span(tick_ms)[0] - (window.reach_ms if subject.slack_ms else 0)
-        for window in subject.windows
-    )
 
 
 def test_every_kind_of_memory_has_its_laws():
@@ -206,20 +195,14 @@ def test_what_no_window_sees_any_more_takes_no_room(subject, data, seed):
     player.make_room(4)
     fresh.make_room(4)
     player.play(history, [now])
-    edges = [window.span(now)[0] for window in subject.windows]
-    fresh.take([event for event in history if event.time_ms >= min(edges, default=0)])
+    edge_ms = subject.edge_ms(now)
+    fresh.take([event for event in history if event.time_ms >= edge_ms])
     subject.asked(fresh.memory, now)
-    # What makes an item may be older than it. Growth was seen to differ, by one transition
-    # perhaps; why was not looked into.
-    if not subject.slack_ms and subject.kind is not MemoryKind.GROWTH:
-        assert bytes_of(fresh.memory) == bytes_of(player.memory)
-    for row, vacant in enumerate(player.memory.vacant(now)):
-        of_row = [event for event in history if event.row == row]
-        # A stream by calendar days was seen to keep a row for longer; why was not looked into.
-        # That it goes in the end is the next law.
-        forgets = subject.forgets and not subject.slack_ms
-        if forgets and all(has_forgotten(subject, event, now) for event in of_row):
-            assert vacant
+    assert bytes_of(fresh.memory) == bytes_of(player.memory)
+    if subject.forgets:
+        kept = {event.row for event in history if event.time_ms >= subject.vacant_ms(now)}
+        vacant = {*np.flatnonzero(player.memory.vacant(now)).tolist()}
+        assert {*range(player.rows)} - kept <= vacant
 
 
 @those(lambda subject: subject.forgets)
