@@ -299,10 +299,12 @@ def hashed_codes(
 
 
 def to_micros(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Numbers as whole millionths, to the nearest; NaN becomes `ABSENT_MICROS`.
+    """Numbers as whole millionths, to the nearest, and of two to the even one.
 
-    >>> to_micros(np.array([0.1, 2.5, np.nan]))[:2].tolist()
-    [100000, 2500000]
+    NaN becomes `ABSENT_MICROS`.
+
+    >>> to_micros(np.array([0.1, 0.0078125, 0.0234375, np.nan]))[:3].tolist()
+    [100000, 7812, 23438]
     """
     known = ~np.isnan(values)
     # Rows of other events stand in the column too, and nobody has looked at how large those are.

@@ -6,7 +6,7 @@ shares it, and people can read them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.plan import KINDS_OF_IDS, Feed, Memory, MemoryKind
@@ -324,7 +324,16 @@ class Memories:
 
     def memories(self) -> tuple[Memory, ...]:
         """All memories, in order of their first use."""
-        return tuple(memory.finished() for memory in self._memories)
+        return tuple(self._as_far(memory).finished() for memory in self._memories)
+
+    def _as_far(self, memory: _DraftMemory) -> _DraftMemory:
+        """With the reach of all that look at a stream: how long an id may rest hangs on it."""
+        if memory.parts is None or memory.parts.stream.within_ms is not None:
+            return memory
+        name = memory.parts.stream.name
+        alike = (each for each in self._memories if each.parts and each.parts.stream.name == name)
+        reaches = [each.reach_ms for each in alike if each.reach_ms is not None]
+        return replace(memory, reach_ms=max(reaches, default=None))
 
     def _feed(self, rows: Rows) -> int:
         key = f"{rows.table}<-{rows.origin}"

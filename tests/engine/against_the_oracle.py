@@ -32,9 +32,6 @@ RANK = 0.01
 DISTINCT = 5 * 0.016
 """Five standard errors of an approximate count."""
 EXACT_BELOW = 100
-TIE = 1e-10
-"""Lets a sum of 10,000 differ by a millionth, and every other float by as little."""
-
 TOLERANCES = {"median": RANK, "quantile": RANK, "approx_distinct": DISTINCT}
 PARTS = ("value", "numerator", "denominator", "samples", "coverage", "residual", "state")
 PARTS += ("interval", "missing", "segments")
@@ -102,21 +99,12 @@ def _alike(expected_: object, actual: object, tolerance: float) -> bool:
     if isinstance(expected_, tuple) and isinstance(actual, tuple):
         return all(_alike(*both, tolerance) for both in zip(expected_, actual, strict=True))
     if not tolerance or not isinstance(expected_, int | float):
-        return expected_ == actual or _is_a_tie(expected_, actual)
+        return expected_ == actual
     if not isinstance(actual, int | float):
         return False
     if tolerance == DISTINCT and expected_ < EXACT_BELOW:
         return expected_ == actual
     return math.isclose(expected_, actual, rel_tol=tolerance, abs_tol=QUOTIENT)
-
-
-def _is_a_tie(expected_: object, actual: object) -> bool:
-    """Whether two floats are next to equal.
-
-    Seen once, a millionth apart in a sum of quotients; that it is a tie of rounding is a guess.
-    """
-    both_broken = isinstance(expected_, float) and isinstance(actual, float)
-    return both_broken and math.isclose(expected_, actual, rel_tol=TIE)
 
 
 def _tolerance(definition: Definition, name: str) -> float:

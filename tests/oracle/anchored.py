@@ -23,10 +23,9 @@ def _ends_with_the_session(anchor: Anchor, entity_set: EntitySet) -> str:
 
     `broken` counts the pauses so far, that between the anchor and the first row among them.
     """
-    subjects = sorted({a.subject for a in entity_set.aggregates.values() if a.window is None})
     rows = " UNION ALL ".join(
         f"SELECT tick, id_{entity_set.entity} AS entity, t FROM seen_{subject}"
-        for subject in subjects
+        for subject in sorted(entity_set.in_own_window())
     )
     return f"""
         SELECT tick, entity, start, until + 1 AS stop, until + {anchor.gap_ms} AS over FROM (

@@ -154,7 +154,8 @@ def time_ms(value: object, unit: str) -> int:
         found = iso_ms(value, unit)
     else:
         assert isinstance(value, int | float)
-        found = math.floor(value * (1_000 if unit == "s" else 1) + 0.5)
+        scaled = value * (1_000 if unit == "s" else 1)
+        found = round(scaled) if math.isfinite(scaled) else LATEST_MS  # of two, the even one
     if not EARLIEST_MS <= found < LATEST_MS:
         raise Refused("bad_time")
     return found

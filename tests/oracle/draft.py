@@ -14,8 +14,7 @@ ID_PATHS: dict[str, Any] = {
     "seat": {"together": ["user", "properties.item"]},
 }
 USER_OR_ANONYMOUS = {"first": ["user", "anon"]}
-# Products of two or three decimals have at most six, and no quotient here ends in half a
-# millionth: nobody's rounding is put to the test.
+# Products of two or three decimals have at most six; a sixty-fourth may end in half a millionth.
 NUMBERS: tuple[Any, ...] = (
     "properties.n",
     {"from": "properties.n", "min": -10},
@@ -23,6 +22,7 @@ NUMBERS: tuple[Any, ...] = (
     {"from": "properties.n / 10", "min": -1},
     "properties.n * 2 + 1",
     {"from": "properties.n / properties.k", "min": -100, "max": 100},
+    {"from": "properties.n / 64", "min": -1},
     {"from": "-(properties.n - properties.k)", "min": -100},
 )
 CONDITIONS = (

@@ -150,6 +150,15 @@ def habits(draft: Draft) -> None:
         _size(draft, f"habit_{number}")
 
 
+def _owned(draft: Draft) -> str:
+    """Count the members of a set of items by who owns them."""
+    event = _event_of(draft, "item", "user")
+    draft.entities.setdefault("item", {})["owner"] = {"is": "user", "from": f"{event}.user"}
+    when = f"count({_event_of(draft, 'item')}) >= {draft.pick(1, 2)}"
+    draft.sets["owned"] = {"of": "item", "when": when, "window": draft.window()}
+    return f"count(owned.owner) >= {draft.pick(1, 2)}"
+
+
 def anchored(draft: Draft) -> None:
     """What entities do in a window of their own."""
     for number in range(draft.pick(1, 2)):
@@ -161,6 +170,8 @@ def anchored(draft: Draft) -> None:
         others = [k for k in draft.events[event]["ids"] if k != entity]
         if others and draft.chance(30):
             text = f"distinct({event}.{draft.pick(*others)}{where}) >= {draft.pick(1, 2)}"
+        if entity == "user" and draft.chance(25):
+            text += draft.pick(" and ", " or ") + _owned(draft)
         if draft.chance(30):
             text += f" and not sum({event}.{draft.need(event, 'n')}) > 5"
         about = {"of": entity, "when": text}
@@ -208,6 +219,10 @@ def _stream(draft: Draft, kind: str) -> dict[str, Any]:
         about["same"] = [other]
     if kind == "session":
         about["gap"] = draft.pick(*draft.scale.gaps)
+        if draft.chance(35):
+            about["id"] = other
+            for event in events:
+                draft.give_ids(event, other)
     elif kind != "first":
         about["within"] = draft.pick(*draft.scale.gaps, *draft.scale.trailing)
     if kind == "pair":
@@ -246,8 +261,9 @@ def streams(draft: Draft) -> None:
 def undo(draft: Draft) -> None:
     """Events that others undo."""
     by = draft.pick("user", "item")
-    event, undoing = "undoable", _event_of(draft, by)
-    draft.add_event(event, by)
+    of = draft.pick(by, "item" if by == "user" else "user")
+    event, undoing = "undoable", _event_of(draft, by, of)
+    draft.add_event(event, by, of)
     draft.events[event]["undone_by"] = {
         "event": undoing,
         "by": by,
@@ -256,8 +272,9 @@ def undo(draft: Draft) -> None:
     _metric(draft, "undo_count", f"count({event}{options_of(draft, event)})", window=True)
     _guarded(draft, "undo_count")
     _metric(draft, "undo_sum", f"sum({event}.{draft.need(event, 'n')})", window=True)
+    _metric(draft, "undo_distinct", f"distinct({event}.{of})", window=True)
     draft.sets["kept"] = {
-        "of": by,
+        "of": of,
         "when": f"count({event}) >= {draft.pick(1, 2)}",
         "window": draft.window(),
     }

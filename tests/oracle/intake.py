@@ -1,8 +1,8 @@
 """Take all records in: watermarks, what becomes of each record, and the tables of events.
 
 Leaves behind, for every event E of the definition, a table `event_E` with the event time `t`,
-the time `x` it becomes visible, the time `undone` from which it does not exist (if ever), a
-column per id and per value.
+the time `x` it becomes visible, the time `undone` from which it does not exist (if ever; for an
+entity `undone_E`), a column per id and per value.
 """
 # ruff: noqa: S608 - the SQL is made of a test's own definition
 
@@ -15,7 +15,7 @@ import duckdb
 
 from tests.oracle.decoding import TIMES, Decoded, Decoder
 from tests.oracle.expression import NUMBER, sql
-from tests.oracle.model import Definition, Event
+from tests.oracle.model import Definition, Event, Undoing
 from tests.oracle.uses import Reach, place_types, value_types
 
 VALUE_MAX = 9_007_199_254
@@ -229,16 +229,25 @@ class Intake:
         )
 
     def _undo(self, event: Event) -> None:
-        """Set `undone`: the time of visibility from which a row does not exist."""
+        """Set `undone`: the time of visibility from which a row does not exist.
+
+        `undone_E` is the same for an entity, whose id must be that of what undoes the row, too.
+        """
         if event.undone_by is None:
             return
-        undoing = event.undone_by
+        self._undo_as(event, event.undone_by, "undone", [event.undone_by.by])
+        for entity in event.ids.keys() & self.definition.events[event.undone_by.event].ids.keys():
+            column = f"undone_{entity}"
+            self.connection.execute(f"ALTER TABLE event_{event.name} ADD COLUMN {column} BIGINT")
+            self._undo_as(event, event.undone_by, column, [event.undone_by.by, entity])
+
+    def _undo_as(self, event: Event, undoing: Undoing, column: str, alike: list[str]) -> None:
+        same = " AND ".join(f"gone.id_{entity} = event.id_{entity}" for entity in alike)
         self.connection.execute(
             f"""
-            UPDATE event_{event.name} AS event SET undone = (
+            UPDATE event_{event.name} AS event SET {column} = (
                 SELECT min(gone.x) FROM event_{undoing.event} AS gone
-                WHERE gone.id_{undoing.by} = event.id_{undoing.by}
-                    AND gone.t >= event.t AND gone.t <= event.t + {undoing.within_ms}
+                WHERE {same} AND gone.t >= event.t AND gone.t <= event.t + {undoing.within_ms}
             )
             """
         )

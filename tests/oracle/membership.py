@@ -20,11 +20,11 @@ from tests.oracle.windows import Spans
 from tests.oracle.words import plain_number
 
 
-def in_window(aggregate: Aggregate, spans: Spans, condition: str) -> str:
+def in_window(aggregate: Aggregate, seen: str, spans: Spans, condition: str) -> str:
     """Join the rows an aggregate is over: visible at the tick, in its window, as it asks."""
     assert aggregate.window is not None
     return f"""
-        span JOIN seen_{aggregate.subject} AS event
+        span JOIN {seen} AS event
             ON span.win = {spans.numbers[aggregate.window]} AND event.tick = span.tick
             AND event.t >= span.start AND event.t < span.stop AND {condition}
     """
@@ -159,7 +159,8 @@ class Membership:
         if aggregate.function == "active_units":
             aggregate = Aggregate("", aggregate.subject, window=aggregate.looks[0])
         if aggregate.window is not None:
-            return in_window(aggregate, self.spans, condition)
+            seen = self.rows.seen(aggregate.subject, entity_set.entity)
+            return in_window(aggregate, seen, self.spans, condition)
         return f"""
             anchored_{entity_set.name} AS span JOIN seen_{aggregate.subject} AS event
                 ON event.tick = span.tick AND event.id_{entity_set.entity} = span.entity

@@ -141,6 +141,14 @@ class EntitySet:
     aggregates: dict[ast.Call, Aggregate]
     anchor: Anchor | None = None
 
+    def in_own_window(self) -> set[str]:
+        """Name what aggregates look at that have no window but that of each entity's own."""
+        return {
+            a.subject
+            for a in self.aggregates.values()
+            if a.window is None and a.function not in {"rollup", "active_units", "streak"}
+        }
+
     def windows(self) -> Iterator[Window]:
         """All windows the set looks through itself."""
         if self.anchor is not None:

@@ -21,6 +21,7 @@ from tests.oracle.model import Definition, Metric
 from tests.oracle.proxies import closes, correlated
 from tests.oracle.rows import Rows
 from tests.oracle.segments import segments
+from tests.oracle.streams import NEAREST
 from tests.oracle.surveys import Interval
 from tests.oracle.targets import Progress, progress, starts_ms
 from tests.oracle.terms import Number, Terms
@@ -64,7 +65,7 @@ class Expected:
 def _connection() -> duckdb.DuckDBPyConnection:
     """Open one connection for all cases: opening one takes longer than a case."""
     connection = duckdb.connect(":memory:", config={"threads": 1})
-    for macro in MACROS:
+    for macro in (*MACROS, NEAREST):
         connection.execute(macro)
     return connection
 

@@ -2,7 +2,8 @@
 
 `seen_X` has, for an event or a stream X, `(tick, row, t, id_…, value_…, state_E__A)`: a row's or
 an item's place in time, its ids, its values or columns, and of each value attribute that is asked
-for what it was as of `t`, as far as it is known at the tick.
+for what it was as of `t`, as far as it is known at the tick. `seen_X__E` is the same
+of an event that may be undone, for an entity E.
 """
 # ruff: noqa: S608 - the SQL is made of a test's own definition
 
@@ -12,9 +13,9 @@ from collections.abc import Iterable, Iterator
 import duckdb
 
 from tests.oracle.expression import TRUTH, places, sql
-from tests.oracle.model import Definition, State
+from tests.oracle.model import Definition, Event, State
 from tests.oracle.streams import columns_of, items, kept
-from tests.oracle.uses import entities_of, value_types
+from tests.oracle.uses import Reach, entities_of, value_types
 from tests.oracle.words import Path
 
 
@@ -41,26 +42,50 @@ class Rows:
         self.definition = definition
         self.types = {event: value_types(definition, event) for event in definition.events}
         self.columns = {event: set(types) for event, types in self.types.items()}
-        for event in definition.events:
-            rows = f"""
-                SELECT tick.tick, event.record AS row, event.* EXCLUDE (record)
-                FROM tick JOIN event_{event} AS event
-                    ON event.x < tick.tick AND (undone IS NULL OR undone >= tick.tick)
-            """
-            self._keep(event, rows)
+        reach = Reach(definition)
+        for event in definition.events.values():
+            self._keep(event.name, self._standing(event.name, "undone"))
+            for entity in self._undoing_ids(event):
+                of_entity = f"{event.name}__{entity}"
+                self._keep(event.name, self._standing(event.name, f"undone_{entity}"), of_entity)
         for stream in definition.streams.values():
             self.columns[stream.name] = columns_of(stream, self.types)
-            self._keep(stream.name, items(stream, self.types, seeds.get(stream.name, [])))
+            seeded = seeds.get(stream.name, [])
+            self._keep(stream.name, items(stream, self.types, seeded, reach.longest(stream.name)))
 
     def condition(self, subject: str, where: ast.expr | None) -> str:
         """Write the `where=` of an aggregate over a subject."""
         return condition(where, self.columns[subject])
 
-    def _keep(self, subject: str, rows: str) -> None:
+    def seen(self, subject: str, entity: str | None) -> str:
+        """Name the table of what is there of a subject, for an entity where it is counted for one.
+
+        What undoes an event undoes it for an entity only where it carries the same id of that.
+        """
+        event = self.definition.events.get(subject)
+        if event is not None and entity in self._undoing_ids(event):
+            return f"seen_{subject}__{entity}"
+        return f"seen_{subject}"
+
+    def _undoing_ids(self, event: Event) -> set[str]:
+        """Name the entities that an event and what may undo it carry the ids of."""
+        if event.undone_by is None:
+            return set()
+        return event.ids.keys() & self.definition.events[event.undone_by.event].ids.keys()
+
+    def _standing(self, event: str, undone: str) -> str:
+        return f"""
+            SELECT tick.tick, event.record AS row, event.* EXCLUDE (record)
+            FROM tick JOIN event_{event} AS event
+                ON event.x < tick.tick AND ({undone} IS NULL OR {undone} >= tick.tick)
+        """
+
+    def _keep(self, subject: str, rows: str, name: str | None = None) -> None:
         states = list(self._states(subject))
         joined = "".join(f", {self._as_of(state)} AS state_{_named(state)}" for state in states)
+        table = f"seen_{name or subject}"
         self.connection.execute(
-            f"CREATE TABLE seen_{subject} AS SELECT event.*{joined} FROM ({rows}) AS event"
+            f"CREATE TABLE {table} AS SELECT event.*{joined} FROM ({rows}) AS event"
         )
 
     def _as_of(self, state: State) -> str:

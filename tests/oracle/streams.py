@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from tests.oracle.expression import NUMBER
 from tests.oracle.model import Stream
 
-MILLIONTHS = "CAST(round({value} * 1e6) AS BIGINT)"
+NEAREST = """
+    -- The nearest whole number, and of two equally near the even one.
+    CREATE OR REPLACE TEMP MACRO nearest(number) AS CASE number - floor(number)
+        WHEN 0.5 THEN 2 * round(number / 2) ELSE round(number)
+    END
+"""
+MILLIONTHS = "CAST(nearest({value} * 1e6) AS BIGINT)"
 """A value as a whole number of millionths, rounded once."""
 ROUNDED = f"({MILLIONTHS}::DOUBLE / 1e6)"
 """A value as the number that its millionths are."""
@@ -70,13 +76,14 @@ def _parts(stream: Stream, types: Types) -> str:
     return " UNION ALL BY NAME ".join(_part(stream, types, alias) for alias in stream.parts)
 
 
-def items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> str:
+def items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]], reach_ms: int) -> str:
     """Write the query of a stream's items.
 
     Args:
         stream: what makes the items.
         types: the values of events that exist as columns.
         seeds: entities that had their first row at a time, or before everything.
+        reach_ms: the longest of the windows that look at the stream.
     """
     match stream.kind:
         case "first":
@@ -84,7 +91,7 @@ def items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> 
         case "gap":
             return _gaps(stream, types)
         case "session":
-            return _sessions(stream, types)
+            return _sessions(stream, types, reach_ms)
         case "pair":
             return _pairs(stream, types)
     return _sequences(stream, types)
@@ -124,9 +131,10 @@ def _gaps(stream: Stream, types: Types) -> str:
     """
 
 
-def _sessions(stream: Stream, types: Types) -> str:
+def _sessions(stream: Stream, types: Types, reach_ms: int) -> str:
     keys = ", ".join(["tick", *_group(stream)])
-    begins = f"CASE WHEN t - before <= {stream.gap_ms} THEN 0 ELSE 1 END" if not stream.id else "0"
+    rests_ms = stream.gap_ms + (reach_ms if stream.id else 0)
+    begins = f"CASE WHEN t - before <= {rests_ms} THEN 0 ELSE 1 END"
     sums = "".join(
         f", coalesce(sum({MILLIONTHS.format(value=f'{alias}__{value}')}), 0)::DOUBLE / 1e6"
         f" AS value_{alias}__{value}"

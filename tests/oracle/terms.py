@@ -125,7 +125,8 @@ class Terms:
         """Select the rows, of which only those of a set's members where asked."""
         within = aggregate.options.get("within")
         if within is None:
-            return f"seen_{aggregate.subject} AS event"
+            of = aggregate.field if aggregate.function == "distinct" else None
+            return f"{self.rows.seen(aggregate.subject, of)} AS event"
         entity = self.definition.sets[within].entity
         return f"""(
             SELECT * FROM seen_{aggregate.subject} AS row SEMI JOIN members_{within} AS member

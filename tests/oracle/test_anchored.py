@@ -71,6 +71,30 @@ def test_a_first_session_ends_with_a_pause():
     assert series(found, "all") == [0, 1, 1, 2, 2]
 
 
+def test_members_of_another_set_are_no_events_of_a_session():
+    """User a owns two opened items: they count, and make its session no longer."""
+    owner = {"owner": {"is": "user", "from": "open.user"}}
+    opened = {"of": "item", "when": "count(open) >= 1", "window": "trailing 100s"}
+    about = {
+        "of": "user",
+        "when": "count(share) >= 1 and count(opened.owner) >= 2",
+        "window": "first session after share",
+        "gap": "4s",
+        "matured": "trailing 100s",
+    }
+    text = definition(
+        {"m": {"value": "size(s)"}},
+        entities={"item": owner},
+        sets={"opened": opened, "s": about},
+    )
+    bodies = [
+        event(0, "share", user="a"),
+        event(1, user="a", item="i"),
+        event(3, user="a", item="j"),
+    ]
+    assert series(run(text, bodies, [4, 5])) == [0, 1]
+
+
 def test_coverage_reaches_back_before_the_cohort():
     """Cohorts of 20 s with 10 s before: at 15 a half has been watched since 0."""
     text = anchored("count(open) >= 2", matured="trailing 20s")

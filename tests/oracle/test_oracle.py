@@ -279,3 +279,13 @@ def test_quoted_keys_and_nested_paths_are_read():
     found = run(text, bodies, [1])
     assert [r.value for r in found.readings.values()] == [1, 0]
     assert found.counts["matched"] == 3
+
+
+@pytest.mark.parametrize(("n", "rounded"), [(0.0078125, 0.007812), (0.0234375, 0.023438)])
+def test_half_a_millionth_is_rounded_to_the_even_one(n, rounded):
+    """7,812.5 and 23,437.5 millionths, up to their signs."""
+    both = {"n": "n", "minus": {"from": "-n", "min": -1}}
+    events = {"open": {"name": "open", "values": both}}
+    text = definition({"m": "sum(open.n)", "minus": "sum(open.minus)"}, events=events)
+    found = run(text, [event(0, n=n)], [1])
+    assert (series(found), series(found, "minus")) == ([rounded], [-rounded])

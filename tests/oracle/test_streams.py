@@ -116,6 +116,20 @@ def test_sessions_may_be_told_apart_by_an_id():
     assert values(run(text, bodies, [52])) == [2, 49, 1]
 
 
+@pytest.mark.parametrize(("pause", "sessions"), [(20, 1), (20.001, 2)])
+def test_an_id_that_rests_for_longer_than_anybody_looks_back_begins_anew(pause, sessions):
+    """A window of 10 s reaches 11 s back; with a gap of 9 s an id may rest for 20."""
+    text = definition(
+        {"m": "count(s)", "length": "max(s.length)"},
+        window="trailing 10s",
+        streams={"s": {"session": "open", "by": "user", "id": "item", "gap": "9s"}},
+    )
+    bodies = [event(1, user="a", item="i"), event(1 + pause, user="a", item="i")]
+    found = run(text, bodies, [2, 21.5])
+    assert series(found) == [1, sessions - 1]
+    assert series(found, "length") == [0, None if sessions == 1 else 0]
+
+
 def test_pairs_match_the_earliest_that_follows_in_time():
     """Of three opens one is matched after 4 s, one is not within 10 s, one is undecided."""
     metrics = {
@@ -248,3 +262,24 @@ def test_an_undone_row_does_not_exist(within, left):
     bodies = [event(0, item="i"), event(1, item="j"), event(5, "cancel", item="i")]
     text = definition({"m": "count(open)"}, events=events)
     assert series(run(text, bodies, [5, 6])) == [2, left]
+
+
+def test_for_an_entity_an_event_is_undone_by_one_that_names_it_as_well():
+    """A cancel of item i by b: the open by a is gone, but not for a; one by a undoes that, too."""
+    ids = {"item": "item", "user": "user"}
+    undone_by = {"event": "cancel", "by": "item", "within": "10s"}
+    events = {
+        "open": {"name": "open", "ids": ids, "undone_by": undone_by},
+        "cancel": {"name": "cancel", "ids": ids},
+    }
+    sets = {"s": {"of": "user", "when": "count(open) >= 1", "window": "trailing 100s"}}
+    metrics = {"m": "count(open)", "who": "distinct(open.user)", "members": {"value": "size(s)"}}
+    text = definition(metrics, events=events, sets=sets)
+    bodies = [
+        event(0, item="i", user="a"),
+        event(2, "cancel", item="i", user="b"),
+        event(4, "cancel", item="i", user="a"),
+    ]
+    found = run(text, bodies, [1, 3, 5])
+    assert series(found) == [1, 0, 0]
+    assert series(found, "who") == series(found, "members") == [1, 1, 0]

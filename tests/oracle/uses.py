@@ -120,6 +120,10 @@ class Reach:
         reaches = [self.reaches[name] for name in names]
         return None if None in reaches else max((r for r in reaches if r is not None), default=0)
 
+    def longest(self, subject: str) -> int:
+        """Give the longest reach of the windows that look at a subject itself."""
+        return max(self._looks(subject), default=0)
+
     def _of(self, event: str) -> int | None:
         if event in self._unforgotten():
             return None
@@ -163,6 +167,5 @@ class Reach:
                 windows = (aggregate.window, *aggregate.looks)
                 yield from (window.reach_ms for window in windows if window is not None)
         for entity_set in self.definition.sets.values():
-            subjects = {a.subject for a in entity_set.aggregates.values() if a.window is None}
-            if entity_set.anchor is not None and subject in subjects:
+            if entity_set.anchor is not None and subject in entity_set.in_own_window():
                 yield entity_set.anchor.looks.reach_ms

@@ -460,3 +460,32 @@ events:
     assert ids["user"] == plan.IdSource(plan.IdMode.FIRST, (("u",),))
     assert ids["order"] == plan.IdSource(plan.IdMode.FIRST, (("x", "y"), ("x", "z w")))
     assert ids["item"] == plan.IdSource(plan.IdMode.TOGETHER, (("x", "y"), ("q",)))
+
+
+OF_VISITS = """
+version: 1
+product: visits
+source: {topics: [events], envelope: {name: kind, time: {from: ts, unit: ms}, id: id}}
+entities:
+  doc: {owner: {is: user, from: viewed.user}}
+events:
+  viewed: {name: viewed, ids: {user: user, doc: doc, visit: visit}}
+streams:
+  visits: {session: viewed, by: user, id: visit}
+sets:
+  read: {of: doc, when: count(viewed) >= 1, window: trailing 7d}
+  readers: {of: user, when: count(visits) >= 2 and count(read.owner) >= 1, window: trailing 7d}
+metrics:
+  all_readers: {role: north_star, value: size(readers)}
+  visits_now: {value: count(visits), window: trailing 1m}
+"""
+
+
+def test_an_id_of_a_session_may_rest_as_long_wherever_it_is_looked_at():
+    """At both levels for as long as the longest of all windows reaches."""
+    compiled = read_text(OF_VISITS, "visits.yaml").plan
+    streams = [memory for memory in compiled.memories if memory.stream is not None]
+    assert [(memory.level, memory.reach_ms) for memory in streams] == [
+        (1, WEEK_REACH_MS),
+        (0, WEEK_REACH_MS),
+    ]
