@@ -202,6 +202,7 @@ def _memory(memory: Memory) -> dict[str, Any]:
         within = None if stream.within_ms is None else duration(stream.within_ms)
         parts = [part.alias for part in stream.parts]
         keeps |= {"stream": str(stream.kind), "of": parts, "within": within}
+        keeps |= {} if stream.seed is None else {"seeds": f"{len(stream.seed):,}"}
     return {"memory": memory.key, **keeps, "reach": _span(memory.reach_ms)}
 
 

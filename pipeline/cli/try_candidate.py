@@ -120,7 +120,7 @@ def try_candidate(
     text = _same_source(one, other)
     present = _side(_plan(other), metric, other.file)
     named = _side(_plan(one), candidate_metric, one.file).metric.name
-    spelled = varied(text, _plan(one), named)
+    spelled = varied(text, _plan(one), named, Path(one.file).parent)
     tried = _side(spelled.plan, named, one.file)
     possible = [each.metric for each in spelled.changes if each.metric is not None]
     numbers = [_number(spelled.plan, name) for name in possible]

@@ -204,12 +204,17 @@ def _span(batch: EventBatch, matched: NDArray[np.bool_]) -> tuple[int, int] | No
     return (int(visible_ms.min()), int(visible_ms.max())) if len(visible_ms) else None
 
 
+def shard_of(keys: NDArray[np.uint64], shards: int) -> NDArray[np.uint64]:
+    """The shard that each entity belongs to."""
+    return (keys >> _SHARD_BITS) % np.uint64(shards)
+
+
 def by_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
     """Cut rows by the shard that their entity belongs to, keeping their order."""
     if shards == 1:
         yield 0, rows
         return
-    shard = ((rows.keys >> _SHARD_BITS) % np.uint64(shards)).astype(np.uint16)
+    shard = shard_of(rows.keys, shards).astype(np.uint16)
     order = np.argsort(shard, kind="stable")
     sorted_rows = rows.take(order)
     bounds = np.searchsorted(shard[order], np.arange(shards + 1))

@@ -30,6 +30,7 @@ from pipeline.core.pending import Pending, Span
 from pipeline.core.plan import Plan
 from pipeline.core.reach import HandedUp
 from pipeline.core.remembered import Remembered
+from pipeline.core.seeds import Seeds, Share
 from pipeline.core.sets import EntitySet
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.stored_names import StoredNames
@@ -40,16 +41,25 @@ from pipeline.core.terms import Terms
 class Shard:
     """One shard of one level.
 
-    `known` says what of saved state is to be found again, `salt` is the deployment's.
+    `known` says what of saved state is to be found again, `salt` is the deployment's. `share` is
+    which of the shards it is, None while nobody has told it.
     """
 
-    def __init__(self, plan: Plan, level: int, known: Known | None = None, salt: int = 0) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        level: int,
+        known: Known | None = None,
+        salt: int = 0,
+        share: Share | None = None,
+    ) -> None:
         self._plan = plan
         self._level = level
         self._names = StoredNames(plan, known or Known())
         self._pending = Pending()
         self._changes: dict[int, dict[int, list[Changes]]] = defaultdict(dict)
         self._earliest_ms: int | None = None
+        self.share = share
         self._remembered = Remembered(plan, level)
         self.tables = self._remembered.tables
         self._readers: dict[int, list[int]] = defaultdict(list)  # feed → its memories
@@ -64,6 +74,7 @@ class Shard:
         self._cohorts = Cohorts(sets, self._remembered.memory)
         self._members = Members(plan, self._remembered, salt)
         self._terms = Terms(self._remembered, salt)
+        self._seeds = Seeds(plan, level, salt)
 
     # ── taking in ────────────────────────────────────────────────────────────────────────────────
 
@@ -99,9 +110,10 @@ class Shard:
 
     def _apply(self, number: int, rows: Rows, places: NDArray[np.int64]) -> None:
         for reader in self._readers[number]:
-            asked = self._plan.memories[reader]
+            asked, memory = self._plan.memories[reader], self._remembered.memory(reader)
             for column in columns_of(self._plan, number, asked, rows):
-                self._remembered.memory(reader).apply(places, times_of(asked, rows), column)
+                memory.apply(places, times_of(asked, rows), column)
+            self._seeds.note(reader, rows.keys, places, memory)
 
     def _apply_changes(self, tick_ms: int) -> None:
         for tick in sorted(tick for tick in self._changes if tick <= tick_ms):
@@ -117,6 +129,7 @@ class Shard:
     def evaluate(self, tick_ms: int) -> tuple[Partial, TickChanges]:
         """This shard's part of the tick, and the changes for higher levels, by tally."""
         self.settle(tick_ms)
+        self._seeds.begin(tick_ms, self.share, self._remembered)
         self._apply_changes(tick_ms)
         self._remembered.expire(tick_ms)
         spans = {

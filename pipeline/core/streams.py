@@ -6,9 +6,12 @@ one for each part, and what terms and sets look at is its items.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core.expression import Expression
 
@@ -57,6 +60,22 @@ class StreamPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Seed:
+    """Who had a first row before anything was watched, as a file says it.
+
+    `ids` are texts in UTF-8, one a line; `times_ms` (int64) when each had that row, `NEVER` for
+    those of whom only that it was before everything is known. Two of one `digest` say the same.
+    """
+
+    digest: str
+    ids: bytes = field(repr=False, compare=False)
+    times_ms: NDArray[np.int64] = field(repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.times_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """What a memory needs to know to make items of rows.
 
@@ -76,6 +95,7 @@ class Stream:
     keeps_first: bool = False  # each entity's earliest row, for `is_first`
     keep: Keep = Keep.ALL
     at_last: bool = False  # items stand at their last step, not at their first
+    seed: Seed | None = None  # of `first` only
 
     @property
     def slack_ms(self) -> int:

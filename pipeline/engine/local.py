@@ -23,6 +23,7 @@ from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
 from pipeline.core.records import Counts, Records
 from pipeline.core.roll import Shard
+from pipeline.core.seeds import Share
 from pipeline.engine.source import SlotReader
 
 # Rows of a replay wait for the next tick asked for, which may be weeks away: from here on they are
@@ -46,7 +47,10 @@ class LocalEngine:
         self._partitions: dict[int, PartitionState] = {}
         self._watermarks: dict[int, int] = {}
         self._levels = [
-            [Shard(plan, level, salt=deployment.salt) for _ in range(deployment.shards)]
+            [
+                Shard(plan, level, salt=deployment.salt, share=Share(number, deployment.shards))
+                for number in range(deployment.shards)
+            ]
             for level in range(plan.levels)
         ]
         self._history = History()

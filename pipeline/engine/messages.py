@@ -97,9 +97,10 @@ def _delivery(head: _Head, cuts: Iterable[_Cut], block: bytes) -> Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Clock to the shards of level 0: evaluate these ticks."""
+    """Clock to the shards of level 0: evaluate these ticks. `shard` is which one it is."""
 
     ticks_ms: tuple[int, ...]
+    shard: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,13 @@ class Handed:
     """Shard to shard: changes for levels above the sender's, by tally; also when there are none.
 
     Every shard of the next level gets one from every shard for every tick. What is for levels above
-    that is passed on with the sender's name.
+    that is passed on with the sender's name. `shard` is the receiver's number.
     """
 
     at_ms: int
     level: int
     changes: TickChanges
+    shard: int
     sender: str = UNSIGNED
 
 

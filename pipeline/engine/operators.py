@@ -27,6 +27,7 @@ from pipeline.core.partial import Partial, merge
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, tick
 from pipeline.core.roll import Shard
+from pipeline.core.seeds import Share
 from pipeline.core.snapshot import pack, unpack
 from pipeline.engine.failpoints import Failpoint, Reach, nowhere
 from pipeline.engine.messages import (
@@ -111,7 +112,7 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         self._again = []
         if not ticks:
             return []
-        return [(shard_key(shard), Due(ticks)) for shard in range(self._shards)]
+        return [(shard_key(shard), Due(ticks, shard)) for shard in range(self._shards)]
 
     def snapshot(self) -> bytes:
         """The clock's state, and the ticks it called lately."""
@@ -174,12 +175,18 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         if isinstance(value, Handed):
             return self._hand_on(value)
         if isinstance(value, Due):
+            self._share_is(value.shard)
             self._due.update(value.ticks_ms)
         else:
             assert isinstance(value, Part)
             if value.at_ms > self._evaluated_ms:
                 self._parts[value.at_ms] = value.part
         return []
+
+    def _share_is(self, number: int | None) -> None:
+        """A step is told its own number only by those who send to it."""
+        if number is not None:
+            self._shard.share = Share(number, self._steps.deployment.shards)
 
     def _deliver(self, delivery: Delivery) -> list[Keyed]:
         self._watermarks[delivery.slot] = delivery.watermark_ms
@@ -191,6 +198,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         return [(SAME_KEY, replace(delivery, rows=higher))]
 
     def _hand_on(self, handed: Handed) -> list[Keyed]:
+        self._share_is(handed.shard)
         memories = self._steps.plan.memories
         above = {
             tally: changes
@@ -241,7 +249,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         changes = _by_shard(evaluated.changes, len(shards))
         return [
             (SAME_KEY, Part(at_ms, evaluated.whole)),
-            *((shard_key(to), Handed(at_ms, self._level, changes.get(to, {}))) for to in shards),
+            *((shard_key(n), Handed(at_ms, self._level, changes.get(n, {}), n)) for n in shards),
         ]
 
     # ── saving ───────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +268,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
                 "parts": [(at_ms, part.plain()) for at_ms, part in self._parts.items()],
                 "evaluated_ms": self._evaluated_ms,
                 "settled_ms": self._settled_ms,
+                "shard": None if self._shard.share is None else self._shard.share.number,
                 "sent": [(at_ms, each.whole.plain()) for at_ms, each in sent.items()],
             }
             changes = {at_ms: each.changes for at_ms, each in sent.items()}
@@ -270,6 +279,7 @@ class RollLogic(StatefulBatchLogic[Message, Keyed, bytes]):
         """Go on from a snapshot. Slots say anew how far they are, and nothing is due before."""
         facts, changes = self._shard.load(saved)
         self._steps.reach(Failpoint.RESTORE)
+        self._share_is(facts.get("shard"))
         self._due = set(facts["due"])
         self._settled_ms = facts.get("settled_ms", facts["evaluated_ms"])
         self._fence.next_offsets.update(facts["fence"])
@@ -384,7 +394,7 @@ def route(sent: Iterable[tuple[str, Keyed]]) -> list[Keyed]:
 
 def _signed(message: Message, sender: str) -> Message:
     if isinstance(message, Handed) and message.sender == UNSIGNED:
-        return Handed(message.at_ms, message.level, message.changes, sender)
+        return replace(message, sender=sender)
     if isinstance(message, Part) and message.sender == UNSIGNED:
         return Part(message.at_ms, message.part, sender)
     return message

@@ -70,6 +70,7 @@ _ERRORS: Final = [
     "wrong-attribute",
     "bad-aggregate",
     "bad-stream",
+    "bad-seed",
     "bad-undo",
     "unknown-column",
     "wrong-entity",

@@ -80,6 +80,11 @@ class Findings:
         where = locate.of_text(self.document, refusal.start, end)
         self._add((), where, refusal)
 
+    def refuse_line(self, at: DataPath, file: str, where: Location, refusal: Refusal) -> None:
+        """Add an error in a line of a file that the value at a data path names."""
+        self.problems.append(self._problem(at, where, Severity.ERROR, refusal, file))
+        self.mark_broken(at)
+
     def warn(self, at: DataPath, refusal: Refusal) -> None:
         """Add a warning at the key of a data path; nothing about what only a variant has."""
         if at[:2] not in self.document.copies:
@@ -91,7 +96,7 @@ class Findings:
         return Catching(self, at, key)
 
     def in_order(self) -> tuple[Problem, ...]:
-        """All problems, from the top of the file to its end.
+        """All problems, from the top of the file to its end, then those of files that it names.
 
         What is wrong with a metric is wrong with its variants: it is said once.
         """
@@ -99,7 +104,8 @@ class Findings:
         said = {_place(problem) for problem in self.problems}
         more = [problem for place, problem in found.items() if place not in said]
         found_all = [*self.problems, *more, *(problem for _, problem in self.warnings)]
-        return tuple(sorted(found_all, key=lambda one: (one.line, one.column)))
+        own = self.document.file
+        return tuple(sorted(found_all, key=lambda one: (one.file != own, one.line, one.column)))
 
     def _add(self, at: DataPath, where: Location, refusal: Refusal) -> None:
         is_copy = at[:2] in self.document.copies
@@ -107,13 +113,18 @@ class Findings:
         (self._of_copies if is_copy else self.problems).append(problem)
 
     def _problem(
-        self, at: DataPath, where: Location, severity: Severity, refusal: Refusal
+        self,
+        at: DataPath,
+        where: Location,
+        severity: Severity,
+        refusal: Refusal,
+        file: str | None = None,
     ) -> Problem:
         note = self.document.copies.get(at[:2])
         return Problem(
             refusal.name,
             severity,
-            self.document.file,
+            file or self.document.file,
             where.line,
             where.column,
             where.length,

@@ -145,7 +145,8 @@ class _Identities:
             for part in stream.parts
         ]
         kind = "steps" if stream.kind in _OF_STEPS else stream.kind.value
-        return kind, parts, stream.within_ms, stream.slack_ms, stream.keeps_first
+        seeded = () if stream.seed is None else (stream.seed.digest,)
+        return kind, parts, stream.within_ms, stream.slack_ms, stream.keeps_first, *seeded
 
     def _column_of(self, stream: Stream, part: StreamPart, at: int) -> object:
         name = part.columns[at]

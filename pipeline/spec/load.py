@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
@@ -68,11 +69,13 @@ class Document:
 
     `refusals` are the problems that did not keep the data from being read, with the place that
     they make useless; their offsets are into the text. `copies` are the parts that a variant has
-    of its own, with what to add to a message about them.
+    of its own, with what to add to a message about them. `folder` is where files stand that it
+    names.
     """
 
     file: str
     text: str
+    folder: Path = Path()
     data: Any = None
     keys: dict[DataPath, Mark] = field(default_factory=dict)
     values: dict[DataPath, Mark] = field(default_factory=dict)
@@ -105,8 +108,8 @@ class Document:
             }
 
 
-def load(text: str, file: str) -> Document:
-    """Read one YAML document.
+def load(text: str, file: str, folder: Path | None = None) -> Document:
+    """Read one YAML document; files that it names stand beside it, unless a folder is given.
 
     Raises:
         Refusal: where nothing can be made of the text; its offsets are into the text.
@@ -118,7 +121,7 @@ def load(text: str, file: str) -> Document:
             "A definition describes one product; split this file by product.",
             end=1,
         )
-    document = Document(file, text)
+    document = Document(file, text, Path(file).parent if folder is None else folder)
     _Builder(document).build(_events(text))
     return document
 

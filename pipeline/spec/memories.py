@@ -106,6 +106,7 @@ class _DraftParts:
             keeps_first=self.keeps_first,
             keep=self.stream.keep,
             at_last=self.stream.at_last,
+            seed=self.stream.seed,
         )
 
 

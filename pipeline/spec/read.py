@@ -42,12 +42,14 @@ class Result:
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def read_text(text: str, name: str, today: date | None = None) -> Result:
+def read_text(
+    text: str, name: str, today: date | None = None, folder: Path | None = None
+) -> Result:
     """Read a definition from text; `name` stands for the file in its problems.
 
-    Nothing is overdue where `today` is None.
+    Nothing is overdue where `today` is None. Files that it names are in `folder`, or beside it.
     """
-    return _read(text, name, {}, today)
+    return _read(text, name, {}, today, folder)
 
 
 def read_definition(path: Path, today: date | None = None) -> Result:
@@ -90,10 +92,16 @@ def _read_file(path: Path, taken: dict[str, str], today: date | None) -> Result:
         return _unreadable(readable, str(path), refusal)
 
 
-def _read(text: str, name: str, taken: dict[str, str], today: date | None) -> Result:
+def _read(
+    text: str,
+    name: str,
+    taken: dict[str, str],
+    today: date | None,
+    folder: Path | None = None,
+) -> Result:
     text = text.removeprefix("\ufeff")
     try:
-        document = load(text, name)
+        document = load(text, name, folder)
     except Refusal as refusal:
         return _unreadable(text, name, refusal)
     findings = Findings(document)

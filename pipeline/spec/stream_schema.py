@@ -74,6 +74,12 @@ class StreamSource(Strict):
     keep: Literal["all", "matched", "unmatched"] | None = Field(
         None, description="which pairs count: all, matched or unmatched", examples=["matched"]
     )
+    seed: str | None = Field(
+        None,
+        description="a file beside the definition that says who had a first row before: an id a "
+        "line, and after a tab when that was, where it is known",
+        examples=["first_orders.tsv"],
+    )
     at: Literal["first", "second"] | None = Field(
         None,
         description="when a pair counts: at its first or its second event",

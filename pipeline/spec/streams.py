@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core import streams as core
 from pipeline.core.expression import Kind
-from pipeline.core.streams import Keep, StreamKind
+from pipeline.core.plan import IdMode
+from pipeline.core.streams import Keep, Seed, StreamKind
 from pipeline.core.windows import DAY_MS, MINUTE_MS
+from pipeline.spec.envelopes import id_of
 from pipeline.spec.findings import Broken
 from pipeline.spec.problem import Refusal, a, listed
+from pipeline.spec.seeds import read_seed
 from pipeline.spec.spans import duration_ms
 
 if TYPE_CHECKING:
@@ -41,13 +44,13 @@ COLUMNS: Final = {
     StreamKind.SEQUENCE: {core.STEPS: Kind.NUMBER, core.ELAPSED: Kind.NUMBER},
 }
 _OPTIONS: Final = {  # which keys go with which kind, beside `by`
-    StreamKind.FIRST: ("same",),
+    StreamKind.FIRST: ("same", "seed"),
     StreamKind.GAP: ("same", "within"),
     StreamKind.SESSION: ("same", "gap", "id"),
     StreamKind.PAIR: ("same", "within", "keep", "at"),
     StreamKind.SEQUENCE: ("same", "within"),
 }
-_ALL_OPTIONS: Final = ("same", "within", "gap", "id", "keep", "at")
+_ALL_OPTIONS: Final = ("same", "within", "gap", "id", "keep", "at", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class DraftStream:
     ends_ms: int = 0
     keep: Keep = Keep.ALL
     at_last: bool = False
+    seed: Seed | None = None
 
 
 def read_streams(names: Names) -> dict[str, DraftStream]:
@@ -104,7 +108,29 @@ def _read(names: Names, name: str, source: StreamSource) -> DraftStream | None:
     _check_options(names.findings, at, kind, source)
     if names.findings.is_broken(*at):
         return None
-    return draft_of(name, source)
+    drafted = draft_of(name, source)
+    return drafted if source.seed is None else _seeded(names, at, drafted, source.seed)
+
+
+def _seeded(
+    names: Names, at: tuple[str, str], stream: DraftStream, file: str
+) -> DraftStream | None:
+    """The stream with what a file says of it; None where that has a problem."""
+    with names.findings.catching((*at, "seed")):
+        if stream.same:
+            message = "a seed says one first row of each entity, and this stream has one of each "
+            message += f"{listed((stream.by, *stream.same))}"
+            advice = "Take out `same`, or the seed."
+            raise Refusal("bad-seed", message, advice)
+        for event in stream.parts.values():
+            if names.findings.is_broken("events", event, "ids"):
+                raise Broken
+            source, envelope = names.event(event).ids[stream.by], names.definition.source.envelope
+            if id_of(source, stream.by, envelope).mode is IdMode.TOGETHER:
+                message = f"`{event}` makes the id of {a(stream.by)} of several, and a line has one"
+                raise Refusal("bad-seed", message, "Take out `seed`.")
+        return replace(stream, seed=read_seed(names.findings, (*at, "seed"), file))
+    return None
 
 
 def draft_of(name: str, source: StreamSource) -> DraftStream:

@@ -21,6 +21,7 @@ from pipeline.spec.syntax import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from pipeline.core.plan import Plan
 
@@ -90,12 +91,13 @@ def _spelled(data: dict[str, Any], metric: str) -> tuple[str, dict[str, Any]]:
     return metric, {}
 
 
-def varied(text: str, plan: Plan, metric: str) -> Varied:
+def varied(text: str, plan: Plan, metric: str, folder: Path | None = None) -> Varied:
     """The plan of a valid definition with the metric's thresholds one less and one more.
 
-    `plan` is that of the text, and comes back where nothing can be changed.
+    `plan` is that of the text, and comes back where nothing can be changed. `folder` is where files
+    stand that the definition names.
     """
-    writing = _Writing(text, load(text.removeprefix("\ufeff"), "").data, metric)
+    writing = _Writing(text, load(text.removeprefix("\ufeff"), "").data, metric, folder)
     changes = tuple(
         change for number in range(len(writing.found)) for change in _around(writing, number)
     )
@@ -107,8 +109,9 @@ def varied(text: str, plan: Plan, metric: str) -> Varied:
 class _Writing:
     """A definition as data, to be written anew with other numbers."""
 
-    def __init__(self, text: str, data: dict[str, Any], metric: str) -> None:
+    def __init__(self, text: str, data: dict[str, Any], metric: str, folder: Path | None) -> None:
         self._data = data
+        self._folder = folder
         self._base, self._numbers = _spelled(data, metric)
         self.name = _unused("tried", text)
         self.found = thresholds(data, metric)
@@ -132,7 +135,7 @@ class _Writing:
                 for change in changes
             }
         }
-        return read_text(json.dumps(data, ensure_ascii=False), "")
+        return read_text(json.dumps(data, ensure_ascii=False), "", folder=self._folder)
 
 
 def _around(writing: _Writing, at: int) -> Iterator[Change]:

@@ -18,6 +18,8 @@ ROUNDED = f"({MILLIONTHS}::DOUBLE / 1e6)"
 """A value as the number that its millionths are."""
 BEFORE_EVERYTHING = -(2**62)
 """The time of a seed that has none."""
+NO_ROW = 2**62
+"""In place of a seed's row: at one moment every row comes before it."""
 OWN_COLUMNS = {
     "first": (),
     "gap": ("elapsed",),
@@ -108,7 +110,7 @@ def _firsts(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -
     keys = ", ".join(["tick", *_group(stream)])
     seeded = "".join(
         f""" UNION ALL BY NAME
-        SELECT tick, {BEFORE_EVERYTHING if at is None else at} AS t, -1 AS row, '' AS part,
+        SELECT tick, {BEFORE_EVERYTHING if at is None else at} AS t, {NO_ROW} AS row, '' AS part,
             '{entity.replace("'", "''")}' AS id_{stream.by} FROM tick"""
         for entity, at in seeds
     )

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
 KEYS = {
     *("title", "definition", "file", "settings", "events", "records"),
-    *("other_orders", "expect", "counts", "rows"),
+    *("other_orders", "expect", "counts", "rows", "files"),
 }
 PARTS = (
     *("value", "numerator", "denominator", "samples", "coverage", "residual", "state"),
@@ -76,7 +76,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario as read. `orders` are orders of arrival that must all give the same."""
+    """A scenario as read. `orders` are orders of arrival that must all give the same.
+
+    `files` stand beside the definition, by their names.
+    """
 
     title: str
     definition: str
@@ -84,6 +87,7 @@ class Scenario:
     orders: list[list[Arrival]]
     expectations: list[Expectation]
     counts: dict[str, Any] | None
+    files: dict[str, str]
 
     @property
     def moments_ms(self) -> list[int]:
@@ -132,6 +136,7 @@ def read_scenario(path: Path) -> Scenario:
         [_arrivals(order) for order in _orders(events, written.get("other_orders", []))],
         list(_expectations(written["expect"])),
         written.get("counts"),
+        written.get("files", {}),
     )
     between = [at for at in scenario.moments_ms if at % scenario.settings["tick_ms"]]
     assert not between, f"{between} are no multiples of the tick"

@@ -1,5 +1,6 @@
 """Every scenario of this folder, on the engine and against the oracle."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +16,18 @@ from pipeline.core.records import Counts, Records
 from pipeline.core.segments import Segment
 from pipeline.engine.local import LocalEngine
 from pipeline.spec import read_text
+from tests.oracle.language import read
 from tests.oracle.measures import Measure
 from tests.oracle.oracle import Expected, Reading as OracleReading, Record, Settings, expected
-from tests.scenarios.scenario import PARTS, Arrival, Got, Scenario, read_scenario, titled
+from tests.scenarios.scenario import (
+    PARTS,
+    Arrival,
+    Got,
+    Scenario,
+    moment_ms,
+    read_scenario,
+    titled,
+)
 
 SHARDS = 4
 
@@ -27,10 +37,10 @@ each_scenario = pytest.mark.parametrize(
 
 
 @each_scenario
-def test_the_engine_gives_what_the_scenario_says(path: Path):
+def test_the_engine_gives_what_the_scenario_says(path: Path, tmp_path: Path):
     """Every number worked out by hand is what the engine publishes, in any order of arrival."""
     scenario = read_scenario(path)
-    plan = _plan(scenario)
+    plan = _plan(scenario, tmp_path)
     for arrivals in scenario.orders:
         engine = _engine(plan, scenario, arrivals)
         ticks = {tick.at_ms: tick for tick in engine.ticks_at(scenario.moments_ms)}
@@ -51,7 +61,8 @@ def test_the_oracle_gives_what_the_scenario_says(path: Path):
     )
     for arrivals in scenario.orders:
         records = [Record(a.partition, a.offset, a.ingested_ms, a.value) for a in arrivals]
-        answer = expected(scenario.definition, records, settings, scenario.moments_ms)
+        seeds = dict(_seeds(scenario))
+        answer = expected(scenario.definition, records, settings, scenario.moments_ms, seeds)
         wrong = scenario.differences(
             lambda metric, at, answer=answer: _said_by_the_oracle(answer, metric, at)
         )
@@ -68,8 +79,18 @@ def _said(reading: OracleReading) -> Got:
     return {part: found[part] if part in found else getattr(reading, part) for part in PARTS}
 
 
-def _plan(scenario: Scenario) -> Plan:
-    result = read_text(scenario.definition, scenario.title)
+def _seeds(scenario: Scenario) -> Iterator[tuple[str, list[tuple[str, int | None]]]]:
+    """What the scenario's files say of first rows, by stream, as the oracle has it."""
+    for name, stream in read(scenario.definition).streams.items():
+        if stream.seed is not None:
+            lines = [line.split("\t") for line in scenario.files[stream.seed].splitlines()]
+            yield name, [(f"text {who}", moment_ms(at[0]) if at else None) for who, *at in lines]
+
+
+def _plan(scenario: Scenario, folder: Path) -> Plan:
+    for name, text in scenario.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    result = read_text(scenario.definition, scenario.title, folder=folder)
     problems = [f"line {problem.line}: {problem.message}" for problem in result.problems]
     assert result.plan is not None, _report(scenario, problems)
     return result.plan

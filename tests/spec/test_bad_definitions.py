@@ -22,7 +22,7 @@ FILES = sorted(BAD.glob("*.yaml"))
 def test_message_is_the_golden_one(file):
     """A broken definition is reported word for word as its golden says, under the user's lines."""
     golden = file.with_suffix(".txt")
-    result = read_text(file.read_text(), file.name, TODAY)
+    result = read_text(file.read_text(), file.name, TODAY, BAD)
     actual = rendered(result.problems, Format.TEXT).plain + "\n"
     if "NORTHSTAR_WRITE_GOLDENS" in os.environ:
         golden.write_text(actual)
@@ -32,7 +32,7 @@ def test_message_is_the_golden_one(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_broken_definition_has_no_plan(file):
     """Nothing that has an error comes to run, and nothing that cannot run is without an error."""
-    result = read_text(file.read_text(), file.name, TODAY)
+    result = read_text(file.read_text(), file.name, TODAY, BAD)
     has_only_warnings = all(one.severity is Severity.WARNING for one in result.problems)
     assert (result.plan is not None) == has_only_warnings == file.stem.startswith("warning")
 
@@ -40,7 +40,7 @@ def test_broken_definition_has_no_plan(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_foreign_message_is_shown(file):
     """Neither pydantic nor ruamel.yaml nor Python's parser speaks to the user."""
-    said = rendered(read_text(file.read_text(), file.name, TODAY).problems, Format.TEXT).plain
+    said = rendered(read_text(file.read_text(), file.name, TODAY, BAD).problems, Format.TEXT).plain
     foreign = ("Input should", "pydantic", "Traceback", "found unexpected", "invalid syntax")
     assert [word for word in foreign if word in said] == []
 

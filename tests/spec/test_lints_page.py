@@ -26,8 +26,8 @@ WITH_EXAMPLES = [name for name, found in EXAMPLES.items() if found]
 
 # Of a size or bytes that no page can show, or of two files; each has a test of its own.
 WITHOUT_EXAMPLES = {
-    "expression-too-deep", "expression-too-long", "other-source", "product-twice", "yaml-character",
-    "yaml-depth", "yaml-encoding", "yaml-too-large", "yaml-too-many",
+    "bad-seed", "expression-too-deep", "expression-too-long", "other-source", "product-twice",
+    "yaml-character", "yaml-depth", "yaml-encoding", "yaml-too-large", "yaml-too-many",
 }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.core.memories.memory import Times
+from pipeline.core.memories.memory import ABSENT_MICROS, RowNumbers, Times
 from pipeline.core.memories.stream import GROUP, ROW, TIME, Facts, Items, OfStream, begins, in_order
 
 _COLUMNS: Final = 4
+_THE_ONLY_GROUP: Final = 1  # of an entity whose rows share no other id
 
 
 class First(OfStream):
@@ -26,6 +27,22 @@ class First(OfStream):
     @property
     def _width(self) -> int:
         return _COLUMNS + len(self._stream.columns)
+
+    @property
+    def begun(self) -> RowNumbers:
+        """The rows that have an item."""
+        self._refresh()
+        return np.unique(self._facts[ROW])
+
+    def had_first(self, rows: RowNumbers, times: Times) -> None:
+        """Take in that entities had a first row then, of which nothing else is known.
+
+        At one moment a row of an event is the first.
+        """
+        stream = self._stream
+        column = np.full((2 + len(stream.columns), len(rows)), ABSENT_MICROS)
+        column[0], column[1] = _THE_ONLY_GROUP, len(stream.parts)
+        self.apply(rows, times, column)
 
     def _settled(self, facts: Facts) -> Facts:
         facts = in_order(facts)

@@ -8,6 +8,7 @@ from pipeline.core.match import Matcher
 from pipeline.core.partial import Partial, merge
 from pipeline.core.publish import tick
 from pipeline.core.roll import Shard
+from pipeline.core.seeds import Share
 from tests.core.plans import records
 
 
@@ -27,7 +28,11 @@ class Rolled:
         levels = range(self.plan.levels)
         salt = self.deployment.salt
         return [
-            [Shard(self.plan, level, salt=salt) for _ in range(self.shards)] for level in levels
+            [
+                Shard(self.plan, level, salt=salt, share=Share(number, self.shards))
+                for number in range(self.shards)
+            ]
+            for level in levels
         ]
 
     def feed(self, values, partition=0, ingested_ms=2**60):
