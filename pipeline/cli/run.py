@@ -27,7 +27,7 @@ from pipeline.cli.start import (
 )
 from pipeline.cli.supervise import supervise
 from pipeline.cli.supervised import Supervised, supervisor_link
-from pipeline.cli.transitions import asked_for, leave_for, told_before
+from pipeline.cli.transitions import asked_for, leave_for_fault, told_before, told_ticks
 from pipeline.cli.wall_clock import wait_beside_the_clock
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
@@ -153,7 +153,7 @@ def _dead_letters(
 def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
     settings, telemetry, stop = job.settings, job.telemetry, job.stop
 
-    told = asked_for(job.plan, settings.transitions.file)
+    told = asked_for(job.plan, settings)
 
     def work() -> None:
         positions = runtime.run(
@@ -164,7 +164,10 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
             telemetry=telemetry,
             stop=stop,
             running=replace(
-                running_of(settings, job.source), dead_letters=letters, place=job.place
+                running_of(settings, job.source),
+                dead_letters=letters,
+                place=job.place,
+                told=told_ticks(told),
             ),
         )
         job.source.tell_group(positions)
@@ -179,7 +182,6 @@ def _until_stopped(job: _Job, publish: Callable[[Tick], None]) -> None:
         if not engine.ended_within(settings.engine.stop_within_ms / 1000):
             log.error("the engine does not stop; what came after the last snapshot is read again")
             os._exit(Exit.OURS)
-    if told is not None and told.fault is not None:
-        leave_for(told.fault)
+    leave_for_fault(told)
     if engine.fault is not None:
         tell(engine.fault)

@@ -35,9 +35,14 @@ def check_reachable(plan: Plan, settings: Settings) -> None:
     """Return when the cluster has all topics; leave where it does not."""
     topics = topics_of(plan, settings)
     log.info("connecting", kafka=settings.kafka.bootstrap, topics=list(topics))
-    dead = settings.dead_letters.topic
-    if dead in topics:
-        leave(Exit.USAGE, f"dead_letters.topic: {dead} is a topic that is read; name another")
+    written = {
+        "dead_letters.topic": settings.dead_letters.topic,
+        "transitions.topic": settings.transitions.topic,
+    }
+    told = {name: topic for name, topic in written.items() if topic is not None}
+    for name, topic in told.items():
+        if topic in topics:
+            leave(Exit.USAGE, f"{name}: {topic} is a topic that is read; name another")
     if len(topics) > TOPICS_MAX:
         leave(
             Exit.USAGE,
@@ -45,9 +50,9 @@ def check_reachable(plan: Plan, settings: Settings) -> None:
             "write fewer, or several definitions",
         )
     try:
-        if dead is not None:
+        if told:
             kafka_client.check_producer_properties(settings.kafka)
-        kafka_client.check_reachable(settings.kafka, [*topics, *([] if dead is None else [dead])])
+        kafka_client.check_reachable(settings.kafka, [*topics, *told.values()])
     except SettingsError as refused:  # librdkafka knows properties that we do not
         leave(Exit.USAGE, str(refused))
     except UnreachableError as fault:

@@ -1,19 +1,34 @@
-"""Where transitions are told: the file that a flag or a setting names."""
+"""Where transitions are told: the file that a flag or a setting names, and the topic of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Protocol
 
 import structlog
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.core.plan import Plan, TermKind
 from pipeline.core.publish import Tick
+from pipeline.edges.faults import UnreachableError
 from pipeline.edges.transitions import TransitionsFile
+from pipeline.edges.transitions_topic import TransitionsTopic
+from pipeline.engine.told import ToldTicks
+from pipeline.settings import Settings
 
 log = structlog.get_logger()
+
+
+class Told(Protocol):
+    """Somewhere that transitions are told."""
+
+    @property
+    def fault(self) -> OSError | UnreachableError | None:
+        """Why they no longer can be."""
+
+    def write(self, tick: Tick) -> None:
+        """Tell those of a tick; only return when they are safe."""
 
 
 def transitions_file(plan: Plan, path: Path, *, anew: bool = False) -> TransitionsFile:
@@ -26,32 +41,43 @@ def transitions_file(plan: Plan, path: Path, *, anew: bool = False) -> Transitio
         leave(Exit.USAGE, f"{path} cannot be written: {fault.strerror}")
 
 
-def told_before(
-    file: TransitionsFile | None, publish: Callable[[Tick], None]
-) -> Callable[[Tick], None]:
-    """A way to publish that first writes a tick's transitions, and hands it on without."""
+def told_before(told: Sequence[Told], publish: Callable[[Tick], None]) -> Callable[[Tick], None]:
+    """A way to publish that first tells a tick's transitions, and hands it on without."""
 
     def tell(tick: Tick) -> None:
-        if file is not None:
-            file.write(tick)
+        for each in told:
+            each.write(tick)
         publish(tick.without_transitions())
 
     return tell
 
 
-def asked_for(plan: Plan, path: Path | None) -> TransitionsFile | None:
-    """The file that settings name; a warning where sets have something to tell, and no file."""
-    sets = _told_sets(plan)
-    if path is None and sets:
-        log.warning("nobody is told of transitions: set transitions.file", sets=sets)
-    if path is None or not sets:
-        return None
-    return transitions_file(plan, path)
+def asked_for(plan: Plan, settings: Settings) -> list[Told]:
+    """What settings name; a warning where sets have something to tell, and there is nothing."""
+    sets, own = _told_sets(plan), settings.transitions
+    if own.file is None and own.topic is None and sets:
+        asked = "nobody is told of transitions: set transitions.file or transitions.topic"
+        log.warning(asked, sets=sets)
+    if not sets:
+        return []
+    told: list[Told] = [] if own.file is None else [transitions_file(plan, own.file)]
+    told += [] if own.topic is None else [TransitionsTopic(plan, settings)]
+    store = settings.engine.state_directory
+    return told if store is None or not told else [ToldTicks(store), *told]
 
 
-def leave_for(fault: OSError) -> NoReturn:
-    """Leave where transitions could not be written; their tick will be made again."""
-    leave(Exit.STATE_UNUSABLE, f"transitions cannot be written: {fault.strerror}")
+def told_ticks(told: Sequence[Told]) -> frozenset[int]:
+    """The ticks that were told before this start, as far as anything is saved."""
+    return frozenset().union(*(each.ticks for each in told if isinstance(each, ToldTicks)))
+
+
+def leave_for_fault(told: Sequence[Told]) -> None:
+    """Leave where transitions could not be told; their tick will be made again."""
+    for fault in (each.fault for each in told):
+        if isinstance(fault, OSError):
+            leave(Exit.STATE_UNUSABLE, f"transitions cannot be written: {fault.strerror}")
+        if fault is not None:
+            leave(Exit.UNREACHABLE, str(fault))
 
 
 def _told_sets(plan: Plan) -> list[str]:

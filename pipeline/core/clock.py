@@ -6,7 +6,8 @@ ticks are evaluated, so that all shards evaluate the same ones.
 
 Values do not depend on which ticks were evaluated before, so while catching up on history, when
 many ticks come due at once, only the last is evaluated, and those that later ones will look back
-on: where a baseline does, those of its period, and where growth does, all of its grid.
+on: where a baseline does, those of its period, and where growth does, all of its grid. So are
+those of which somebody was told before a crash.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Clock:
         tick_ms: int,
         look_backs: Iterable[LookBack],
         catch_up_ticks: int = CATCH_UP_TICKS,
+        told: Iterable[int] = (),
     ) -> None:
+        self._told = frozenset(told)
         self._tick_ms = tick_ms
         self._look_backs = tuple(look_backs)
         self._catch_up_ticks = catch_up_ticks
@@ -92,6 +95,7 @@ class Clock:
         due = {newest_ms}
         if newest_ms - after_ms <= self._catch_up_ticks * self._tick_ms:
             due.update(multiples(self._tick_ms, after_ms, newest_ms))
+        due.update(at_ms for at_ms in self._told if after_ms < at_ms < newest_ms)
         oldest_ms = min(due)
         for look_back in self._look_backs:
             due.update(look_back.ticks(after_ms, newest_ms, oldest_ms))

@@ -59,6 +59,7 @@ class Steps:
     catch_up_ticks: int
     known: Known = field(default_factory=Known)
     reach: Reach = nowhere
+    told: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,8 @@ class ClockLogic(StatefulBatchLogic[Message, Keyed, bytes]):
     def __init__(self, steps: Steps, saved: bytes | None) -> None:
         self._reach = steps.reach
         self._shards = steps.deployment.shards
-        self._clock = Clock(
-            steps.slots,
-            steps.deployment.tick_ms,
-            look_backs(steps.plan),
-            steps.catch_up_ticks,
-        )
+        looked_at, tick_ms = look_backs(steps.plan), steps.deployment.tick_ms
+        self._clock = Clock(steps.slots, tick_ms, looked_at, steps.catch_up_ticks, steps.told)
         self._generation = steps.known.generation
         self._sent = Outbox[None]()
         self._again: list[int] = []

@@ -57,7 +57,7 @@ class Running:
 
     `store` is where state is saved, None to start anew every time, cut into `store_parts` when it
     is made. `epoch_s` is how often it is saved, and how much is read again after a crash; None
-    goes by the size of what is saved.
+    goes by the size of what is saved. `told` are ticks of before a crash that are made again.
     `place` is None where this process does all the work. From `history` is filled what a changed
     definition starts anew, None to let it.
     """
@@ -74,6 +74,7 @@ class Running:
     dead_letters: DeadLetters | None = None
     reach: Reach = nowhere
     history: History | None = None
+    told: frozenset[int] = frozenset()
 
 
 def run(  # noqa: PLR0913 - the composition root's own list of parts
@@ -117,6 +118,7 @@ def run(  # noqa: PLR0913 - the composition root's own list of parts
             running.catch_up_ticks,
             known,
             running.reach,
+            running.told,
         )
         return build(intake, steps, publish)
 

@@ -157,9 +157,12 @@ class DeadLetterSettings(_Section):
 
 
 class TransitionSettings(_Section):
-    """Where it is told who enters a set and who leaves it. No file, nobody is told."""
+    """Where it is told who enters a set and who leaves it. Neither, nobody is told."""
 
     file: Path | None = Field(default=None, description="a file, or null")
+    topic: str | None = Field(
+        default=None, min_length=1, description="a topic other than those that are read, or null"
+    )
 
 
 class TimeSettings(_Section):

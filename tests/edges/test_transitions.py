@@ -14,6 +14,7 @@ from pipeline.cli.transitions import asked_for, told_before
 from pipeline.core.publish import Tick
 from pipeline.core.transitions import Change, Transition
 from pipeline.edges.transitions import TransitionsFile
+from pipeline.settings import load
 from pipeline.spec import read_text
 
 DEFINITION = """\
@@ -37,6 +38,11 @@ LINES = [
      "id": who, "hash": key, "change": change}
     for who, key, change in ((None, "0b", "left"), ("ann", "0a", "entered"))
 ]  # fmt: skip
+
+
+def told_in(path):
+    """Settings that name a file."""
+    return load(environment={}, flags={"transitions.file": str(path)})
 
 
 def lines(path):
@@ -91,18 +97,18 @@ def test_lines_come_before_the_tick_and_ids_go_no_further(tmp_path):
     """Who shows numbers gets none."""
     published = []
     path = tmp_path / "told.jsonl"
-    file = asked_for(PLAN, path)
-    told_before(file, published.append)(TICK)
+    (file,) = asked_for(PLAN, told_in(path))
+    told_before([file], published.append)(TICK)
     file.close()
-    told_before(None, published.append)(TICK)
+    told_before([], published.append)(TICK)
     assert lines(path) == LINES
     assert published == [TICK.without_transitions()] * 2
 
 
 def test_no_file_without_anything_to_tell(tmp_path):
     """Nor where no file is named."""
-    assert asked_for(UNTOLD, tmp_path / "told.jsonl") is None
-    assert asked_for(PLAN, None) is None
+    assert asked_for(UNTOLD, told_in(tmp_path / "told.jsonl")) == []
+    assert asked_for(PLAN, load(environment={}, flags={})) == []
     assert [*tmp_path.iterdir()] == []
 
 
