@@ -15,10 +15,9 @@ from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place
 from pipeline.spec.memories import ROW, AskedOfStream, Memories, Rows, id_column
-from pipeline.spec.problem import Refusal, listed
 from pipeline.spec.stream_columns import StreamKinds, StreamScope, column_names, fixed_kind
 from pipeline.spec.streams import draft_of, stream_of
-from pipeline.spec.undone import OF_UNDONE, UNDOING, Undone
+from pipeline.spec.undone import OF_UNDONE, UNDOING, Undone, refused_undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,9 +48,7 @@ class Tables:
         """
         undo = self.names.event(aggregate.subject).undone_by
         if undo is not None:
-            message = f"`{aggregate.subject}` may be undone by `{undo.event}`"
-            advice = f"Such an event has {listed(OF_UNDONE)} only."
-            raise Refusal("bad-undo", message, advice)
+            raise refused_undone(aggregate, undo)
         where = self._where(within, aggregate)
         return Rows(level, self.event_index(aggregate.subject), aggregate.subject, where, entity)
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.streams import Keep, StreamKind
+from pipeline.core.windows import Anchored
 from pipeline.spec.attributes import teachers
 from pipeline.spec.memories import ROW
-from pipeline.spec.problem import Refusal
+from pipeline.spec.problem import Refusal, a, listed
 from pipeline.spec.spans import duration_ms
 from pipeline.spec.streams import DraftStream
 
 if TYPE_CHECKING:
+    from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.names import Names
     from pipeline.spec.stream_schema import UndoSource
 
@@ -59,6 +61,24 @@ def _check_uses(names: Names) -> None:
                 message = f"`{event}` may be undone, and so is no part of a stream"
                 advice = "Make an event of the same records without `undone_by`."
                 findings.refuse(("streams", name, kind.value), Refusal("bad-undo", message, advice))
+
+
+def refused_undone(aggregate: Aggregate, undo: UndoSource) -> Refusal:
+    """What an event that may be undone is asked for, and has not."""
+    message = f"`{aggregate.subject}` may be undone by `{undo.event}`"
+    otherwise = "or take an event of the same records without `undone_by`"
+    if aggregate.function not in OF_UNDONE:
+        return Refusal("bad-undo", message, f"Such an event has {listed(OF_UNDONE)} only.")
+    if isinstance(aggregate.window, Anchored):
+        message += ", and so is not looked at in a window of each entity's own"
+        advice = f'Give it another, `{aggregate.function}(…, window="trailing 7d")`, {otherwise}.'
+    elif aggregate.within is not None:
+        message += ", and so does not say whom members of a set have met"
+        advice = f"Take out `within=`, {otherwise}."
+    else:
+        message += f", and so is not told apart by what {a(aggregate.known_of or '')} was"
+        advice = f"Let a value of the event say it, {otherwise}."
+    return Refusal("bad-undo", message, advice)
 
 
 @dataclass(frozen=True, slots=True)
