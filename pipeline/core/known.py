@@ -196,6 +196,7 @@ class _Since:
             return of_set
         asked = () if term.as_of is None else comparisons(term.as_of)
         known = [self._memory_ms(each.memory, 0, None) for each in asked]
+        known += [] if term.by is None else [self._memory_ms(term.by, 0, None)]
         window = term.windows[0] if term.windows and term.kind is not TermKind.SIZE_BY else None
         return max([*known, of_set, self._memory_ms(term.memory, 0, window)])
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.memories.ledger import Ledger
-from pipeline.core.memories.memory import Flags, Memory
+from pipeline.core.memories.memory import Flags, Memory, RowNumbers
 from pipeline.core.memories.names import Names
 from pipeline.core.memories.seen_with import SeenWith
 from pipeline.core.memories.value import Value
@@ -51,7 +51,11 @@ def counted_by(keys: Keys, ledger: Ledger) -> Parts:
 
 def seen_by(seen: SeenWith, start_ms: int) -> Parts:
     """Entities by the texts that they were seen with at or after `start_ms`."""
-    rows, texts = seen.since(start_ms)
+    return _entities_by(*seen.since(start_ms))
+
+
+def _entities_by(rows: RowNumbers, texts: NDArray[np.int64]) -> Parts:
+    """Entities by the texts of each; pairs of a row and a text, rising by both."""
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     sizes = np.diff(np.append(starts, len(rows)))
     parts = _of_one(texts[starts[sizes == 1]])
@@ -60,6 +64,26 @@ def seen_by(seen: SeenWith, start_ms: int) -> Parts:
         several = tuple(texts[start : start + size].tolist())
         figures[several] = figures.get(several, (0, 0))[0] + 1, 0
     return Parts(figures)
+
+
+def rows_by(texts: NDArray[np.int64], micros: NDArray[np.int64] | None) -> Parts:
+    """Rows of events and their sum, by the text of each."""
+    distinct, of = np.unique(texts, return_inverse=True)
+    sums = np.zeros(len(distinct), np.int64)
+    if micros is not None:
+        np.add.at(sums, of, micros)
+    counts = np.bincount(of, minlength=len(distinct))
+    figures = zip(counts.tolist(), sums.tolist(), strict=True)
+    return Parts(dict(zip(((text,) for text in distinct.tolist()), figures, strict=True)))
+
+
+def entities_by(rows: RowNumbers, texts: NDArray[np.int64]) -> Parts:
+    """Entities by the texts that their rows have, in any order."""
+    order = np.lexsort((texts, rows))
+    rows, texts = rows[order], texts[order]
+    new = np.ones(len(rows), np.bool_)
+    new[1:] = (rows[1:] != rows[:-1]) | (texts[1:] != texts[:-1])
+    return _entities_by(rows[new], texts[new])
 
 
 def members_by(members: Flags, value: Value) -> Parts:

@@ -239,7 +239,8 @@ class Term:
 
     `set` for size and cohort, `memory` for all others, both for size by a text, growth (all kinds
     that have a `period_ms`), reach (the tally), sum_distinct (the pairs) and transitions (the ids).
-    `items` is for streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary.
+    `items` is for streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary; so is
+    `by`, the memory of what an attribute was, where its text at the time of a row cuts them.
     """
 
     kind: TermKind
@@ -250,6 +251,7 @@ class Term:
     period_ms: int | None = None  # the windows are looked at one period ago, too
     items: OfItems | None = None
     as_of: Condition | None = None
+    by: int | None = None
 
 
 # ── the whole ────────────────────────────────────────────────────────────────────────────────────

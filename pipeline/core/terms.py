@@ -13,16 +13,18 @@ from pipeline.core.cohorts import OwnSpans
 from pipeline.core.decode import LONG_AGO
 from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.growth import Growth
+from pipeline.core.memories.history import History
 from pipeline.core.memories.ids import Ids
 from pipeline.core.memories.last_seen import LastSeen
 from pipeline.core.memories.memory import Flags, Telling
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
-from pipeline.core.parts import BY_TEXT, by_text
+from pipeline.core.parts import BY_TEXT, by_text, entities_by, rows_by
 from pipeline.core.plan import Term, TermKind
 from pipeline.core.remembered import Remembered, from_ms
 from pipeline.core.summaries import Figures, Summary
+from pipeline.core.texts import known_texts
 from pipeline.core.transitions import moves
 
 
@@ -101,10 +103,27 @@ class Terms:
     def _by_text(self, term: Term, tick_ms: int, members: Mapping[int, Flags]) -> Summary:
         """What a term comes to for each text, or which texts were first."""
         assert term.memory is not None
+        if term.by is not None:
+            return self._by_state(term, term.by, tick_ms)
         keys = self._remembered.keys(term.memory)
         start_ms = from_ms(term.windows[0], tick_ms) if term.windows else LONG_AGO
         of_set = None if term.set is None else members[term.set]
         return by_text(self._remembered.at(term.memory, tick_ms), keys, start_ms, of_set)
+
+    def _by_state(self, term: Term, by: int, tick_ms: int) -> Summary:
+        """What a term comes to for each text that an attribute was at the time of a row."""
+        assert term.memory is not None
+        diary, history = (self._remembered.at(each, tick_ms) for each in (term.memory, by))
+        assert isinstance(diary, Diary)
+        assert isinstance(history, History)
+        chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
+        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
+        inside = diary.inside(spans.starts, spans.ends, chosen)
+        rows, times = (each[inside] for each in diary.entries)
+        texts = known_texts(history.as_of(rows, times).values)
+        if term.kind is TermKind.DISTINCT_BY:
+            return entities_by(rows, texts)
+        return rows_by(texts, diary.amounts[inside] if diary.has_values else None)
 
     def _of_rows(self, term: Term, diary: Diary, tick_ms: int) -> Figures:
         """What a term comes to that depends on what was known at the time of each row."""

@@ -83,11 +83,15 @@ def _check_event(names: Names, source: SetSource, event: str) -> None:
             raise names.unknown(event, "events")
         names.event(event)
         names.check_carries(event, source.of)
-        undo = names.event(event).undone_by
-        if undo is not None:
-            message = f"`{event}` may be undone by `{undo.event}`, and so begins no window"
-            advice = "Take an event of the same records without `undone_by`."
-            raise Refusal("bad-undo", message, advice)
+        _refuse_undone(names, event)
     except Refusal as refusal:
         refusal.start, refusal.end = start, start + len(event)
         raise
+
+
+def _refuse_undone(names: Names, event: str) -> None:
+    undo = names.event(event).undone_by
+    if undo is not None:
+        message = f"`{event}` may be undone by `{undo.event}`, and so begins no window"
+        advice = "Take an event of the same records without `undone_by`."
+        raise Refusal("bad-undo", message, advice)

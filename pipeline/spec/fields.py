@@ -69,6 +69,13 @@ def name_of(text: str) -> str:
     return text
 
 
+def _dimension_of(text: str) -> None:
+    entity, dot, attribute = text.partition(".")
+    name_of(entity)
+    if dot:
+        name_of(attribute)
+
+
 def _topic_of(text: str) -> None:
     if not _TOPIC.fullmatch(text) or text in (".", ".."):
         raise Refusal(
@@ -198,6 +205,11 @@ def ids_by_name(value: object) -> object:
 
 Name = Annotated[
     str, checked(name_of), Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,63}$"})
+]
+DimensionText = Annotated[
+    str,
+    checked(_dimension_of),
+    Field(json_schema_extra={"pattern": r"^[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63})?$"}),
 ]
 PathText = Annotated[str, checked(path_of)]
 Topic = Annotated[str, checked(_topic_of)]

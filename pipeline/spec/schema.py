@@ -16,6 +16,7 @@ from pipeline.spec.fields import (
     Amount,
     Baseline,
     DateText,
+    DimensionText,
     Duration,
     ExpressionText,
     GapText,
@@ -279,12 +280,12 @@ class MetricSource(Strict):
         examples=["customers * orders_per_customer"],
     )
     by: Annotated[
-        list[Name], BeforeValidator(one_as_list, json_schema_input_type=str | list[str])
+        list[DimensionText], BeforeValidator(one_as_list, json_schema_input_type=str | list[str])
     ] = Field(
         default_factory=list,
-        description="what the metric is cut into segments by: values of its events, "
-        "or value attributes of its sets' entity",
-        examples=["[plan, platform]"],
+        description="what the metric is cut into segments by: values of its events, value "
+        "attributes of its sets' entity, or what an entity of its events was when they happened",
+        examples=["[platform, user.plan]"],
     )
     cap: int | None = Field(
         None,

@@ -54,12 +54,19 @@ def _values_of(names: Names, aggregate: Aggregate) -> Iterator[tuple[str, str, s
     if not aggregate.is_of_set:
         for value in names.event(aggregate.subject).values:
             yield value, aggregate.subject, value
+        for entity in names.event(aggregate.subject).ids:
+            yield from _states_of(names, entity, f"{entity}.")
         return
     of = names.set(aggregate.subject).of
-    for name, attribute in names.definition.entities.get(of, {}).items():
-        if attribute.is_ is None and not names.findings.is_broken("entities", of, name):
+    for prefix in ("", f"{of}."):
+        yield from _states_of(names, of, prefix)
+
+
+def _states_of(names: Names, entity: str, prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, attribute in names.definition.entities.get(entity, {}).items():
+        if attribute.is_ is None and not names.findings.is_broken("entities", entity, name):
             event, _, value = attribute.from_.partition(".")
-            yield name, event, value
+            yield f"{prefix}{name}", event, value
 
 
 @dataclass(slots=True)
@@ -115,8 +122,17 @@ class Segments:
                 f"`{term.kind}` has no segments yet",
                 "Count, sum, mean, distinct and size have; take the other terms out, or `by`.",
             )
+        if "." in name:
+            return self._by_state(name, term, memory)
         rows, column = self.tables.memories.looked_at(memory)
         self._check_value(name, rows)
+        if term.as_of is not None:
+            raise Refusal(
+                "bad-segments",
+                f"`{name}` of `{rows.event_name}` does not cut what is told apart by what an "
+                "entity was",
+                "Cut it by an attribute of that entity, as in `by: user.plan`, or take out `by`.",
+            )
         texts = replace(rows, entity=TEXTS, text=name)
         (window,) = term.windows
         if term.kind is TermKind.PANES:
@@ -125,6 +141,42 @@ class Segments:
             memory = self.tables.memories.seen_with(rows, name, window)
             kind = TermKind.DISTINCT_BY
         return Term(kind, 0, memory, None, term.windows), self._names(texts)
+
+    def _by_state(self, name: str, term: Term, memory: int) -> tuple[Term, Term]:
+        """A term for each text that an attribute of an entity was when its rows happened."""
+        entity, _, attribute = name.partition(".")
+        rows, column = self.tables.memories.looked_at(memory)
+        names = self.tables.names
+        names.check_carries(rows.event_name, entity)
+        texts = self._taught(entity, attribute)
+        is_distinct = term.kind is TermKind.DISTINCT
+        if rows.entity not in (None, entity):
+            what = f"different ids of {a(rows.entity)}" if is_distinct else "rows"
+            message = f"`{name}` does not cut {what}: it is about {a(entity)}"
+            advice = f"Take an attribute of `{rows.entity}`, or a value of `{rows.event_name}`."
+            raise Refusal("bad-segments", message, advice)
+        (window,) = term.windows
+        of_entity = replace(rows, entity=entity, may_lack_entity=rows.entity is None)
+        diary = self.tables.memories.diary(of_entity, None if is_distinct else column, window)
+        history = self.tables.history(0, entity, attribute, window)
+        kind = TermKind.DISTINCT_BY if is_distinct else TermKind.PANES_BY
+        cut = Term(kind, 0, diary, None, term.windows, as_of=term.as_of, by=history)
+        return cut, self._names(texts)
+
+    def _taught(self, entity: str, name: str) -> Rows:
+        """The rows that teach a value attribute, by text."""
+        names = self.tables.names
+        attribute = names.attribute(entity, name)
+        if names.findings.is_broken("entities", entity, name):
+            raise Broken
+        if attribute.is_ is not None:
+            raise Refusal(
+                "wrong-attribute",
+                f"`{name}` of {a(entity)} is {a(attribute.is_)}, and segments need a text",
+                f"Take an attribute that is a value: `{{{name}: {{from: event.value}}}}`.",
+            )
+        event, value = attribute.from_.split(".")
+        return Rows(0, self.tables.event_index(event), event, None, TEXTS, text=value)
 
     def _names(self, texts: Rows) -> Term:
         """Whatever a term's condition: metrics of one event have the same names."""
@@ -146,9 +198,8 @@ class Segments:
         if having:
             raise Refusal(
                 "bad-segments",
-                f"`{name}` of {a(having[0])} does not cut events yet, only sets",
-                f"Let the record carry it: a value `{name}` of `{rows.event_name}`; "
-                f"or measure the size of a set of `{having[0]}`.",
+                f"`{name}` is no value of `{rows.event_name}`, but what {a(having[0])} is",
+                f"Write `{having[0]}.{name}`: what it was when the event happened.",
             )
         raise Refusal(
             "unknown-value",
@@ -159,16 +210,12 @@ class Segments:
     def _size(self, name: str, term: Term, number: int) -> tuple[Term, Term]:
         names = self.tables.names
         of = names.set([*names.definition.sets][number]).of
-        attribute = names.attribute(of, name)
-        if attribute.is_ is not None:
-            raise Refusal(
-                "wrong-attribute",
-                f"`{name}` of {a(of)} is {a(attribute.is_)}, and segments need a text",
-                f"Take an attribute that is a value: `{{{name}: {{from: event.value}}}}`.",
-            )
-        memory = self.tables.attribute(term.level, of, name)
-        event, value = attribute.from_.split(".")
-        texts = Rows(0, self.tables.event_index(event), event, None, TEXTS, text=value)
+        entity, _, attribute = name.rpartition(".")
+        if entity not in ("", of):
+            message = f"`{name}` does not cut a set of `{of}`: it is about {a(entity)}"
+            raise Refusal("bad-segments", message, f"Take an attribute of `{of}`.")
+        texts = self._taught(of, attribute)
+        memory = self.tables.attribute(term.level, of, attribute)
         return Term(TermKind.SIZE_BY, term.level, memory, number, term.windows), self._names(texts)
 
 

@@ -31,6 +31,7 @@ def trace(plan: Plan, metric: int) -> Trace:
         terms |= {*dimension.names, *(by_text for _, by_text in dimension.terms)}
     sets = _sets(plan, [plan.terms[term].set for term in terms])
     memories = {index for term in terms if (index := plan.terms[term].memory) is not None}
+    memories |= {by for term in terms if (by := plan.terms[term].by) is not None}
     memories |= {each.pairs for each in plan.reaches if each.tally in memories}
     conditions = [as_of for term in terms if (as_of := plan.terms[term].as_of) is not None]
     memories |= {one.memory for each in conditions for one in comparisons(each)}

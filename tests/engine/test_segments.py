@@ -25,6 +25,18 @@ TEXT = (
         "  viewers_by_plan: {value: distinct(viewed.user), window: trailing 1m, by: plan, cap: 1}\n"
         "  teachers_by_plan: {value: size(teachers), by: plan}\n"
         "  seconds_by_plan: {value: mean(viewed.seconds), window: calendar day, by: plan}\n"
+        "  seconds_by_plan_then:\n"
+        "    value: mean(viewed.seconds)\n"
+        "    window: trailing 1m\n"
+        "    by: user.plan\n"
+        "  viewers_by_plan_then:\n"
+        "    value: distinct(viewed.user)\n"
+        "    window: trailing 40s\n"
+        "    by: user.plan\n"
+        "  pros_by_plan_then:\n"
+        "    value: count(viewed, where=user.plan == 'pro') / count(viewed)\n"
+        "    window: trailing 1m\n"
+        "    by: user.plan\n"
         "  long_views_by_plan:\n"
         "    value: count(viewed, where=seconds > 2) / count(viewed)\n"
         "    window: trailing 30s\n"
@@ -51,9 +63,12 @@ def expected(records):
 
 
 def test_the_stream_says_something(expected):
-    """Segments of all three change."""
+    """Segments of all of them change."""
     by_name = {metric.name: number for number, metric in enumerate(PLAN.metrics)}
-    for name in ("viewers_by_plan", "teachers_by_plan", "seconds_by_plan"):
+    for name in (
+        *("viewers_by_plan", "teachers_by_plan", "seconds_by_plan"),
+        *("viewers_by_plan_then", "seconds_by_plan_then", "pros_by_plan_then"),
+    ):
         segments = [tick.segments[by_name[name]] for tick in expected.values()]
         assert len({each.text for each in segments[-1]}) > 2
         assert len(set(segments)) > 3

@@ -339,7 +339,9 @@ def segments(draft: Draft) -> None:
     for each in (event, other):
         draft.need(each, "plan")
     draft.need(other, "n")
-    cut = {"by": ["plan"], "cap": draft.pick(1, 2, 20)}
+    draft.give_ids(other, "user")
+    by = draft.pick(["plan"], ["user.tier"], ["plan", "user.tier"])
+    cut = {"by": by, "cap": draft.pick(1, 2, 20)}
     _metric(draft, "whole", f"count({event}{options_of(draft, event)})", window=True)
     value = draft.pick(
         f"count({other}{options_of(draft, other)})",

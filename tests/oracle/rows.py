@@ -111,6 +111,8 @@ class Rows:
             if aggregate.subject == subject and aggregate.where is not None:
                 paths: Iterable[tuple[Path, str]] = places(aggregate.where, TRUTH)
                 yield from ("__".join(path) for path, _ in paths if len(path) > 1)
+        for metric in self.definition.metrics.values():
+            yield from (name.replace(".", "__") for name in metric.by if "." in name)
 
 
 def _named(state: State) -> str:

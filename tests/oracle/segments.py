@@ -43,12 +43,13 @@ class Segment:
 
 def _sources(definition: Definition, metric: Metric, dimension: str) -> Iterator[str]:
     """Select each text of a dimension with the time it was seen."""
+    entity, _, name = dimension.rpartition(".")
     for aggregate in metric.aggregates.values():
-        if aggregate.subject in definition.events:
+        if aggregate.subject in definition.events and not entity:
             yield f"SELECT value_{dimension} AS text, x FROM event_{aggregate.subject}"
             continue
-        entity = definition.sets[aggregate.subject].entity
-        state = definition.state(entity, dimension)
+        of = entity or definition.sets[aggregate.subject].entity
+        state = definition.state(of, name)
         assert state is not None
         yield f"SELECT value_{state.value} AS text, x FROM event_{state.event}"
 

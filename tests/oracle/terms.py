@@ -118,7 +118,9 @@ class Terms:
         if aggregate.function == "reached":
             conditions.append(f"event.value_steps >= {aggregate.options['steps']}")
         if segment is not None:
-            conditions.append(segment.holds(f"event.value_{segment.dimension}"))
+            entity, _, name = segment.dimension.rpartition(".")
+            text = f"event.state_{entity}__{name}" if entity else f"event.value_{name}"
+            conditions.append(segment.holds(text))
         return f"{self._source(aggregate)} ON {' AND '.join(conditions)}"
 
     def _source(self, aggregate: Aggregate) -> str:
@@ -139,7 +141,7 @@ class Terms:
             return "true"
         entity = self.definition.sets[aggregate.subject].entity
         text = f"""(
-            SELECT own.value FROM attribute_{entity}__{segment.dimension} AS own
+            SELECT own.value FROM attribute_{entity}__{segment.dimension.rpartition(".")[2]} AS own
             WHERE own.tick = member.tick AND own.entity = member.entity
         )"""
         return segment.holds(text)

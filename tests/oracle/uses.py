@@ -52,12 +52,13 @@ def _of_aggregate(definition: Definition, aggregate: Aggregate) -> Iterator[Use]
 def _of_segments(definition: Definition, metric: Metric) -> Iterator[Use]:
     aggregates = [a for part in definition.parts(metric) for a in part.aggregates.values()]
     for dimension in metric.by:
+        entity, _, name = dimension.rpartition(".")
         for aggregate in aggregates:
-            if aggregate.subject in definition.events:
+            if aggregate.subject in definition.events and not entity:
                 yield aggregate.subject, dimension, TEXT
                 continue
             entities = entities_of(definition, aggregate.subject)
-            yield from _of_state(definition, entities, dimension, TEXT)
+            yield from _of_state(definition, {entity} if entity else entities, name, TEXT)
 
 
 def entities_of(definition: Definition, subject: str) -> set[str]:

@@ -92,15 +92,27 @@ class Diary(Memory):
         """The row and the time of each entry."""
         return self._of[: self._entries].astype(np.int64), self._times[: self._entries]
 
+    @property
+    def amounts(self) -> NDArray[np.int64]:
+        """The value of each entry, in millionths."""
+        assert self._column is not None
+        return self._column[: self._entries].astype(np.int64, copy=False)
+
+    def inside(self, starts: Times, ends: Times, chosen: Flags | None = None) -> Flags:
+        """Which entries lie in their row's own `[start, end)`, of those that are chosen."""
+        of, times = self._of[: self._entries], self._times[: self._entries]
+        found = (times >= starts[of]) & (times < ends[of])
+        return np.asarray(found if chosen is None else found & chosen)
+
     def counts(self, starts: Times, ends: Times, chosen: Flags | None = None) -> NDArray[np.int64]:
         """How many entries of each row lie in its own `[start, end)`, of those that are chosen."""
-        inside = self._inside(starts, ends, chosen)
+        inside = self.inside(starts, ends, chosen)
         return np.bincount(self._of[: self._entries][inside], minlength=self._rows)
 
     def sums(self, starts: Times, ends: Times, chosen: Flags | None = None) -> NDArray[np.int64]:
         """What the values of those entries come to, in millionths."""
         assert self._column is not None
-        inside, found = self._inside(starts, ends, chosen), np.zeros(self._rows, np.int64)
+        inside, found = self.inside(starts, ends, chosen), np.zeros(self._rows, np.int64)
         values = self._column[: self._entries][inside]
         np.add.at(found, self._of[: self._entries][inside], values)
         return found
@@ -114,7 +126,7 @@ class Diary(Memory):
     ) -> NDArray[np.int64]:
         """How many different others those entries have; `left_out` (one id a row) do not count."""
         assert self._column is not None
-        inside = self._inside(starts, ends, chosen)
+        inside = self.inside(starts, ends, chosen)
         of, others = self._of[: self._entries][inside], self._column[: self._entries][inside]
         if left_out is not None:
             counted = others != left_out[of]
@@ -124,11 +136,6 @@ class Diary(Memory):
         first = np.ones(len(of), np.bool_)
         first[1:] = (of[1:] != of[:-1]) | (others[1:] != others[:-1])
         return np.bincount(of[first], minlength=self._rows)
-
-    def _inside(self, starts: Times, ends: Times, chosen: Flags | None) -> Flags:
-        of, times = self._of[: self._entries], self._times[: self._entries]
-        inside = (times >= starts[of]) & (times < ends[of])
-        return np.asarray(inside if chosen is None else inside & chosen)
 
     def expire(self, tick_ms: int) -> None:
         window = self._window
