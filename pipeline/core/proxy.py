@@ -20,6 +20,8 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     if len(pairs) < CLOSES_MIN:
         return None
     both = np.array(pairs, np.float64)
+    if (both == both[0]).all(axis=0).any():  # a mean of equal numbers may be off in its last digit
+        return None
     with np.errstate(over="ignore", invalid="ignore"):  # looked at below
         apart = both - both.mean(axis=0)
         spread = np.sqrt((apart**2).sum(axis=0))

@@ -112,6 +112,12 @@ def test_correlation_knows_its_bounds():
     assert correlation([(day * 1e308, day) for day in days]) is None
 
 
+def test_two_metrics_that_stand_still_are_no_proof_of_each_other():
+    """Ten times 0.1 has a mean of a little less, and that difference once made a 1 of it."""
+    assert correlation([(0.1, 0.3)] * 10) is None
+    assert correlation([(0.1, day) for day in range(10)]) is None
+
+
 def test_a_line_that_expects_nothing_has_no_pace():
     """From -10 to 10 the way leads through 0, of which nothing is a share."""
     target = [Target(9 * DAY_MS, 10.0)]
