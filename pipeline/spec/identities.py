@@ -19,7 +19,7 @@ from xxhash import xxh3_64_hexdigest
 from pipeline.core import expression as tree, formula as formulas
 from pipeline.core.plan import KINDS_OF_IDS, MemoryKind, TermKind
 from pipeline.core.sets import ENTITY_ITSELF, AllHeld, AtLeast, NotHeld, ValueAtLeast, ValueIn
-from pipeline.core.streams import StreamKind
+from pipeline.core.streams import Keep, StreamKind
 from pipeline.core.windows import Anchored, Trailing, Unit, Units
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Identities:
         parts = [
             (
                 self.rows(part.feed),
-                [_id(self._event(part.feed), other) for other in stream.same],
+                self._group(stream, part),
                 [self._column_of(stream, part, at) for at in range(len(stream.columns))],
             )
             for part in stream.parts
@@ -147,6 +147,11 @@ class _Identities:
         kind = "steps" if stream.kind in _OF_STEPS else stream.kind.value
         seeded = () if stream.seed is None else (stream.seed.digest,)
         return kind, parts, stream.within_ms, stream.slack_ms, stream.keeps_first, *seeded
+
+    def _group(self, stream: Stream, part: StreamPart) -> list[object]:
+        """The ids that rows of a part are grouped by; what nothing can undo is kept without."""
+        ids = [_id(self._event(part.feed), other) for other in stream.same]
+        return [*ids, *(["or none"] if ids and stream.keep is Keep.STANDING else [])]
 
     def _column_of(self, stream: Stream, part: StreamPart, at: int) -> object:
         name = part.columns[at]

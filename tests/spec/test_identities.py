@@ -223,3 +223,29 @@ def test_windows_of_entities_own_are_what_decides_their_rows(edited, old, new, c
     """Their size, their cohort and the rows that they begin with, whatever those are called."""
     before, after = metrics(edited(OWN)), metrics(edited(OWN, (old, new)))
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_bookings_that_stand_are_no_pairs_of_the_same_rows():
+    """Those without a booking's id stand for good, and are in no pair of the same rows."""
+    text = """\
+version: 1
+product: stays
+source: {topics: [events], envelope: segment}
+events:
+  booked:
+    name: booked
+    ids: {user: userId, booking: properties.booking}
+    undone_by: {event: cancelled, by: booking, within: 9d}
+  made: {name: booked, ids: {user: userId, booking: properties.booking}}
+  cancelled: {name: cancelled, ids: {user: userId, booking: properties.booking}}
+streams:
+  regrets: {pair: [made, cancelled], by: user, same: [booking], within: 9d}
+metrics:
+  guests: {role: north_star, value: distinct(booked.user), window: trailing 7d}
+  changes_of_mind: {value: count(regrets), window: trailing 7d}
+"""
+    plan = read_text(text, "stays.yaml").plan
+    assert plan is not None
+    standing, pairs = plan.memories
+    assert standing.identity != pairs.identity
+    assert standing.stream.parts[0].feed != pairs.stream.parts[0].feed
