@@ -124,15 +124,14 @@ def _reading(metric: Metric, terms: _Whole, readings: Mapping[int, Reading]) -> 
     residual = None
     if metric.formula is not None:
         expected = _evaluate(metric.formula, terms, readings).value
-        if known.value is not None and expected is not None:
-            residual = float(known.value - expected)
+        residual = _joined("-", known.value, expected)
     return Reading(
         known.value,
         known.numerator,
         known.denominator,
         _first_known(known.denominator_samples, known.samples),
         known.coverage,
-        residual,
+        None if residual is None else float(residual),
         known.low,
         known.high,
         known.missing,

@@ -20,6 +20,8 @@ from pipeline.core.summaries import Figures, Histogram, Range, Ranks
 
 Number = int | float
 
+_WHOLE_MAX: Final = (1 << 63) - 1
+
 Z: Final = 1.96  # 95 % of a normal distribution lie within so many standard deviations
 
 
@@ -114,5 +116,17 @@ def divide(numerator: Number, denominator: Number) -> Number | None:
 
 
 def finite(value: Number) -> Number | None:
-    """What is beyond a double is not known, rather than infinite."""
-    return value if math.isfinite(value) else None
+    """What is beyond a double is not known, rather than infinite.
+
+    Whole numbers beyond 64 bits, such as products of counts, are doubles: nobody could take them.
+
+    >>> finite(10**18), finite(10**20), finite(10**400)
+    (1000000000000000000, 1e+20, None)
+    """
+    if isinstance(value, int) and abs(value) <= _WHOLE_MAX:
+        return value
+    try:
+        double = float(value)
+    except OverflowError:
+        return None
+    return double if math.isfinite(double) else None

@@ -135,6 +135,16 @@ def test_what_is_beyond_a_double_is_none(value, numerator, denominator):
     assert (None, numerator, denominator) == (found.value, found.numerator, found.denominator)
 
 
+def test_products_of_counts_are_doubles_beyond_64_bits():
+    """What takes readings on, to JSON or to disk, has no whole numbers larger than that."""
+    squares = [metric(Calculation("*", OfMetric(at), OfMetric(at)), f"m{at}") for at in range(8)]
+    plan = plan_of(metric(COUNT, "count"), *squares, windows=((DAY,),))
+    found = compose(plan, Partial((10**9,), (0,), 0), TICK_MS)
+    values = [reading.value for reading in found]
+    assert values == pytest.approx([1e9, 1e18, 1e36, 1e72, 1e144, 1e288, None, None, None])
+    assert [type(value) for value in values[:3]] == [int, int, float]
+
+
 def test_a_mean_of_nothing_is_none_and_a_sum_of_nothing_is_zero():
     """Without any value there is no mean, but a sum and a count there are."""
     nothing = {"counts": (0, 0, 0), "micros": (0, 0, 0)}
