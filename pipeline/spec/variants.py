@@ -165,8 +165,8 @@ class _Maker:
             raise Broken
 
     def _free_name(self, copy: str) -> str:
-        taken = {**self._definition.events, **self._definition.sets, **self._definition.metrics}
-        if copy in taken:
+        of = self._definition
+        if copy in {*of.events, *of.streams, *of.sets, *of.metrics, *self.metrics}:
             advice = "Rename one of the two."
             raise Refusal("name-twice", f"the variant would be `{copy}`, which is there", advice)
         if len(copy) > NAME_LENGTH_MAX:

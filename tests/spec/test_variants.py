@@ -5,7 +5,7 @@ import pytest
 from pipeline.core.formula import Constant
 from pipeline.core.sets import AtLeast
 from pipeline.core.tree import Role
-from pipeline.spec import read_text
+from pipeline.spec import Severity, read_text
 
 SETS = """\
 params: {often: 3}
@@ -104,3 +104,15 @@ def test_a_mistake_of_a_metric_is_said_once(shop):
     names = [problem.name for problem in read_text(text, "shop.yaml").problems]
     assert "unknown-set" in names
     assert len([name for name in names if name == "unknown-set"]) == 1
+
+
+def test_two_variants_of_one_name_are_refused(shop):
+    """`a` with `b__c` and `a__b` with `c` would both be `a__b__c`, and one of them was lost."""
+    metrics = (
+        "metrics:\n"
+        "  a: {role: north_star, value: size(buyers), variants: {b__c: {often: 2}}}\n"
+        "  a__b: {value: size(buyers), variants: {c: {often: 4}}}\n"
+    )
+    result = read_text(shop(sets=SETS, metrics=metrics), "shop.yaml")
+    said = [one.message for one in result.problems if one.severity is Severity.ERROR]
+    assert said == ["the variant would be `a__b__c`, which is there"]
