@@ -106,8 +106,7 @@ class Calendar:
 
     def start_of(self, time_ms: int) -> int:
         """The start of the period that a moment lies in."""
-        start, _ = _period(self.unit, self.zone, self.week_starts, _day_of(self.zone, time_ms))
-        return start
+        return unit_start_ms(self, unit_of(self, time_ms))
 
     def __str__(self) -> str:
         return f"{'last ' if self.last else ''}calendar {self.unit}"
@@ -255,23 +254,6 @@ def _day_of(zone: str, time_ms: int) -> int:
     """The day a moment lies in, in its zone, as a proleptic ordinal."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
     return moment.astimezone(ZoneInfo(zone)).toordinal()
-
-
-@lru_cache(maxsize=4096)
-def _period(unit: Unit, zone: str, week_starts: int, ordinal: int) -> tuple[int, int]:
-    day = datetime.fromordinal(ordinal)
-    if unit is Unit.DAY:
-        first, after = day, day + timedelta(days=1)
-    elif unit is Unit.WEEK:
-        first = day - timedelta(days=(day.weekday() - week_starts) % 7)
-        after = first + timedelta(days=7)
-    else:
-        months = 1 if unit is Unit.MONTH else 3
-        month = (day.month - 1) // months * months
-        first = day.replace(month=month + 1, day=1)
-        following = first.year * 12 + month + months
-        after = first.replace(year=following // 12, month=following % 12 + 1)
-    return _midnight_ms(first, zone), _midnight_ms(after, zone)
 
 
 def _midnight_ms(day: datetime, zone: str) -> int:

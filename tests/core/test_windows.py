@@ -197,6 +197,17 @@ def test_a_day_whose_midnight_does_not_exist_starts_when_the_clocks_change(zone,
     assert (ms(after), ms(after) + HOUR_MS) == day.span(ms(after) + HOUR_MS)
 
 
+def test_a_day_that_has_begun_goes_on_when_the_clocks_go_back_over_midnight():
+    """In St John's 2006-10-29 was a minute old when it was 23:01 again: no window goes back."""
+    day = Calendar(Unit.DAY, "America/St_Johns", 0)
+    midnight = ms("2006-10-29 02:30")
+    minutes = range(midnight - HOUR_MS, midnight + 2 * HOUR_MS, MINUTE_MS)
+    starts = [day.start_of(minute) for minute in minutes]
+    assert starts == sorted(starts)
+    assert [day.start_of(at) for at in (midnight - 1, midnight, midnight + 30 * MINUTE_MS)] == [
+        ms("2006-10-28 02:30"), midnight, midnight]  # fmt: skip
+
+
 def test_a_week_may_start_on_a_day_without_midnight():
     """In Beirut Sunday 2024-03-31 began at 01:00, and a week that starts on Sunday with it."""
     week = Calendar(Unit.WEEK, "Asia/Beirut", 6)
