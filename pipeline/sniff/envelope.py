@@ -32,6 +32,7 @@ _IDS: Final = ("uuid", "message_id", "messageId", "event_id", "eventId", "id", "
 _USERS: Final = ("userId", "user_id", "user.id", "uid", "customer_id", "customerId", "account_id")
 _USERS_ELSE: Final = ("anonymousId", "anonymous_id", "device_id", "deviceId", "session_id")
 _UNITS: Final = ("iso", "utc", "s", "ms")
+_TIME_MAX: Final = 1 << 53  # whole numbers may have any length, and a double cannot hold them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,9 @@ def times_ms(events: Sequence[Seen], times: Sequence[TimePlace]) -> Any:  # noqa
 
 
 def _of(value: object, kinds: tuple[type, ...]) -> Any:  # noqa: ANN401 - text, number or None
-    return value if isinstance(value, kinds) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) > _TIME_MAX):
+        return None
+    return value if isinstance(value, kinds) else None
 
 
 def _guess(sample: Sample) -> Fit | None:

@@ -28,8 +28,9 @@ NAME_LENGTH_MAX: Final = 64
 
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z _/-]{0,19}")
 _PRIVATE: Final = re.compile(
-    r"(^|_)(u?u?id|key|token|secret|hash|mail|email|phone|ip|name|user|login|address|street|zip"
-    r"|city|lat|lon|birth|title|text|message|query|url|path|referrer|gender|religion)s?($|_)"
+    r"(^|_)(u?u?id|key|[a-z]*(token|secret|mail|phone|name|address)|hash|ip|user|login|street|zip"
+    r"|city|lat|lon|birth[a-z]*|nick|handle|title|text|message|query|url|path|referrer|gender"
+    r"|religion)s?($|_)"
 )
 _DATA_KEY: Final = re.compile(r"\d{4}|@|^[0-9a-fA-F-]{16,}$|^\d")
 _TYPES: Final = {str: "text", bool: "truth", int: "number", float: "number", dict: "object"}

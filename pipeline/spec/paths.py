@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -60,14 +61,19 @@ def path_of(text: str) -> Path:
 def path_text(path: Path) -> str:
     """A path as the definitions write it.
 
-    >>> path_text(("context", "Group ID", "id"))
-    'context["Group ID"].id'
+    >>> path_text(("context", "Group ID", "id")), path_text(("trip", "from"))
+    ('context["Group ID"].id', 'trip["from"]')
     """
     parts = [
-        f".{key}" if PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
-        for key in path
+        f".{key}" if _is_plain(key) else f"[{json.dumps(key, ensure_ascii=False)}]" for key in path
     ]
     return "".join(parts).removeprefix(".")
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a key needs no quotes, wherever paths may stand; in expressions some words do."""
+    is_word = keyword.iskeyword(key) or key in ("true", "false")
+    return not is_word and PLAIN.fullmatch(key) is not None
 
 
 def nowhere(path: Path) -> tuple[str, str]:

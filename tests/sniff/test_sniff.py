@@ -131,6 +131,34 @@ def test_nothing_of_anybody_is_shown(tmp_path, output):
     assert [text for text in told if text in (tmp_path / "own.yaml").read_text()] == []
 
 
+@pytest.mark.parametrize(
+    "key", ["firstname", "lastName", "nickname", "useremail", "homeaddress", "birthday", "nick"]
+)
+def test_what_people_are_called_is_not_shown_however_the_key_is_written(tmp_path, key):
+    """As one word it is as private as with a line between."""
+    records = (tracked(number, **{key: "Ann"}) for number in range(40))
+    opened, _ = looked_at(written(tmp_path / "own.jsonl", records))["events"]
+    fields = {field["field"]: field["values"] for field in opened["fields"]}
+    assert (fields[f"props.{key}"], fields["props.plan"]) == ([], ["free"])
+
+
+def test_a_number_of_any_length_is_looked_at(tmp_path):
+    """Producers write what they like; a time of 400 digits is none."""
+    records = [*map(tracked, range(40)), {"kind": "opened", "at": 10**400, "user_id": "u-1"}]
+    assert looked_at(written(tmp_path / "own.jsonl", records))["records"] == 41
+
+
+@pytest.mark.parametrize("key", ["class", "from", "true"])
+def test_a_start_puts_reserved_words_into_quotes(tmp_path, key):
+    """`props.class` is no expression, and the definition would not have been valid."""
+    records = (tracked(number, **{key: number}) for number in range(40))
+    file = written(tmp_path / "own.jsonl", records)
+    called("init", tmp_path / "own.yaml", "--from", file)
+    text = (tmp_path / "own.yaml").read_text()
+    assert f'props[\\"{key}\\"]' in text
+    assert read_text(text, "own.yaml").plan is not None
+
+
 def test_names_of_people_are_not_taken_for_names_of_events(tmp_path):
     """A place whose texts hardly ever come again is no name of an event."""
     records = [{"name": f"Person {number}", "at": 1_700_000_000_000} for number in range(40)]
