@@ -1,11 +1,13 @@
 """What is exported keeps Prometheus' conventions, by name alone."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from pipeline import names
 
+README = Path(__file__).parents[2] / "deploy" / "README.md"
 SERIES = {
     value
     for value in vars(names).values()
@@ -21,6 +23,31 @@ LABELS = {
 def test_every_series_is_explained():
     """Each series has its help, and help explains nothing that is not exported."""
     assert set(names.HELP) == SERIES
+
+
+def served():
+    """The series that the table of `deploy/README.md` names; one may be short for its siblings."""
+    _, _, page = README.read_text(encoding="utf-8").partition("## What is served")
+    full = ""
+    for cell in re.findall(r"^\| (`.*?`) \| ", page, re.MULTILINE):
+        for written in re.findall("`([^`]+)`", cell):
+            for name in spelled_out(re.sub(r"{[a-z]+}", "", written)):
+                words = full.split("_")
+                siblings = {f"{'_'.join(words[:at])}{name}" for at in range(1, len(words))}
+                full = name if name.startswith("northstar") else min(siblings & SERIES)
+                yield full
+
+
+def spelled_out(name):
+    """`a_{b,c}` as `a_b` and `a_c`."""
+    start, _, rest = name.partition("{")
+    inner, _, end = rest.partition("}")
+    return [f"{start}{each}{end}" for each in inner.split(",")]
+
+
+def test_every_series_is_on_the_page_for_those_who_run_it():
+    """And the page names none that is not there."""
+    assert set(served()) == SERIES
 
 
 def test_series_are_lower_case_words_of_one_prefix():
