@@ -7,6 +7,7 @@ can leave a tick in the file twice, with the same lines.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -15,11 +16,12 @@ import orjson
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick, transition_rows
 
+_OWNER_ONLY: Final = 0o600
 _LOOK_BACK_BYTES: Final = 1 << 16  # more than the longest line
 
 
 class TransitionsFile:
-    """Appends the transitions of ticks to a file, which only its owner can read."""
+    """Appends the transitions of ticks to a file; one that it makes only its owner can read."""
 
     def __init__(self, plan: Plan, path: Path, *, anew: bool = False) -> None:
         """Open the file, made if there is none; `anew` drops what is in it.
@@ -28,8 +30,7 @@ class TransitionsFile:
             OSError: The file cannot be written.
         """
         self._plan = plan
-        how = os.O_RDWR | os.O_CREAT | (os.O_TRUNC if anew else 0)
-        self._file = os.fdopen(os.open(path, how, 0o600), "r+b")
+        self._file = os.fdopen(_opened(path, anew=anew), "r+b")
         self.fault: OSError | None = None
 
     def write(self, tick: Tick) -> None:
@@ -57,6 +58,21 @@ class TransitionsFile:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _opened(path: Path, *, anew: bool) -> int:
+    """The file, whose name is on disk before any of its lines."""
+    is_there = path.exists()
+    file = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_TRUNC if anew else 0), _OWNER_ONLY)
+    if anew and stat.S_ISREG(os.fstat(file).st_mode):
+        os.fchmod(file, _OWNER_ONLY)
+    if not is_there:
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    return file
 
 
 def _end_of_lines(file: BinaryIO) -> int:

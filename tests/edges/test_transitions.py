@@ -76,8 +76,19 @@ def test_a_file_anew(tmp_path):
     """What was in it goes."""
     path = tmp_path / "told.jsonl"
     path.write_text("{}\n")
+    path.chmod(0o644)
     TransitionsFile(PLAN, path, anew=True).write(TICK)
     assert lines(path) == LINES
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_who_may_read_a_file_that_is_there_is_left_to_its_owner(tmp_path):
+    """Those who are to do something about it may belong to its group."""
+    path = tmp_path / "told.jsonl"
+    path.write_text("{}\n")
+    path.chmod(0o640)
+    TransitionsFile(PLAN, path).write(TICK)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
@@ -86,11 +97,20 @@ def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
     file = TransitionsFile(PLAN, tmp_path / "told.jsonl")
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         file.write(TICK)
     assert file.fault is not None
+
+
+def test_a_new_file_is_on_disk_under_its_name(tmp_path, monkeypatch):
+    """What is synced of a file whose directory is not may be gone after a power cut."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    for _ in range(2):
+        TransitionsFile(PLAN, tmp_path / "told.jsonl").close()
+    assert synced == [tmp_path.stat().st_ino]
 
 
 def test_lines_come_before_the_tick_and_ids_go_no_further(tmp_path):
