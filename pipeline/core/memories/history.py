@@ -27,7 +27,7 @@ _ROOM_MIN: Final = 64  # lessons
 
 
 class History(Memory):
-    """Lessons in no order: row, time and value. All are kept where `window` is None.
+    """Lessons: row, time and value. All are kept where `window` is None.
 
     >>> plan = History(None)
     >>> plan.resize(1)
@@ -44,6 +44,7 @@ class History(Memory):
         self._values = np.empty(0, np.int64)
         self._lessons = 0
         self._rows = 0
+        self._is_in_order = True
 
     def resize(self, rows: int) -> None:
         self._rows = rows
@@ -58,37 +59,44 @@ class History(Memory):
         self._of[start:end], self._times[start:end] = rows[present], times[present]
         self._values[start:end] = column[present]
         self._lessons = end
+        self._is_in_order &= start == end
 
     def as_of(self, rows: RowNumbers, times: Times) -> Value:
         """What was known of each of these rows at its time, of two lessons at one the larger."""
-        lessons = self._lessons
-        of = np.concatenate([self._of[:lessons], rows])
-        at = np.concatenate([self._times[:lessons], times])
-        asks = np.arange(len(of)) >= lessons
-        values = np.concatenate([self._values[:lessons], np.zeros(len(rows), np.int64)])
-        order = np.lexsort((values, asks, at, of))
-        lesson = np.where(asks[order], -1, np.arange(len(order)))
-        latest = order[np.maximum(np.maximum.accumulate(lesson), 0)] if len(order) else order
-        taught = (np.maximum.accumulate(lesson) >= 0) & (of[latest] == of[order])
-        found = np.empty(len(of), np.int64)
-        found[order] = np.where(taught, values[latest], ABSENT_MICROS)
-        return Value.holding(found[lessons:])
+        self._put_in_order()
+        ends = np.cumsum(np.bincount(self._of[: self._lessons], minlength=self._rows))
+        starts = np.concatenate([[0], ends])[rows]
+        # Half of what is left of a row's lessons at a time: which is the first that came later?
+        low, high = starts, ends[rows]
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            known = open_ & (self._times[np.where(open_, middle, 0)] <= times)
+            low, high = np.where(known, middle + 1, low), np.where(open_ & ~known, middle, high)
+        taught = low > starts
+        values = self._values[np.where(taught, low - 1, 0)] if self._lessons else low
+        return Value.holding(np.where(taught, values, ABSENT_MICROS))
+
+    def _put_in_order(self) -> None:
+        """By row, time and value, so that the last of a row up to a moment is what counts then."""
+        if not self._is_in_order:
+            lessons = self._lessons
+            order = (self._values[:lessons], self._times[:lessons], self._of[:lessons])
+            self._keep_lessons(np.lexsort(order))
+            self._is_in_order = True
 
     def expire(self, tick_ms: int) -> None:
         if self._window is None:
             return
+        self._put_in_order()
         edge, _ = self._window.span(tick_ms)
         of, times = self._of[: self._lessons], self._times[: self._lessons]
-        before = times <= edge
-        if np.count_nonzero(before) > len(np.unique(of[before])):
-            order = np.lexsort((self._values[: self._lessons], times, of))
-            last = np.ones(len(order), np.bool_)
-            last[:-1] = (of[order][1:] != of[order][:-1]) | ~before[order][1:]
-            kept = np.zeros(len(order), np.bool_)
-            kept[order] = last | ~before[order]
+        kept = np.ones(self._lessons, np.bool_)
+        kept[:-1] = (of[1:] != of[:-1]) | (times[1:] > edge)
+        if not kept.all():
             self._keep_lessons(kept)
 
-    def _keep_lessons(self, kept: Flags) -> None:
+    def _keep_lessons(self, kept: Flags | NDArray[np.int64]) -> None:
+        """Some of the lessons, by flag or in another order."""
         self._of, self._times = self._of[: self._lessons][kept], self._times[: self._lessons][kept]
         self._values = self._values[: self._lessons][kept]
         self._lessons = len(self._of)
@@ -116,4 +124,5 @@ class History(Memory):
         self._of, self._times = arrays["rows"], arrays["times"]
         self._values = arrays["values"]
         self._lessons = len(self._of)
+        self._is_in_order = False
         (self._rows,) = arrays["size"].tolist()
