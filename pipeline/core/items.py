@@ -19,8 +19,9 @@ from pipeline.core.expression import (
     Named,
     named_in,
 )
-from pipeline.core.memories.memory import ABSENT_MICROS, Flags
+from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS, Flags
 from pipeline.core.memories.stream import Items
+from pipeline.core.pair_keys import distinct_by_row
 from pipeline.core.plan import MICROS
 from pipeline.core.quantile import buckets_of
 from pipeline.core.streams import OfItems
@@ -117,11 +118,8 @@ def _per_row(items: Items, rows: int) -> NDArray[np.int64]:
 def _distinct(
     items: Items, column: str, rows: int, left_out: NDArray[np.uint64] | None
 ) -> NDArray[np.int64]:
-    ids = items.columns[column]
-    order = np.lexsort((ids, items.rows))
-    of, ids = items.rows[order], ids[order]
-    counted = ids != 0
-    counted[1:] &= (of[1:] != of[:-1]) | (ids[1:] != ids[:-1])
+    of, ids = items.rows, items.columns[column].view(np.uint64)
+    counted = ids != ABSENT_ID
     if left_out is not None:
-        counted &= ids.view(np.uint64) != left_out[of]
-    return np.bincount(of[counted], minlength=rows)
+        counted &= ids != left_out[of]
+    return distinct_by_row(of[counted], ids[counted], rows)

@@ -295,7 +295,7 @@ def hashed_codes(
     >>> hashed_codes(np.array([1, -1]), dictionary, salt=0)[1] == ABSENT_MICROS
     np.True_
     """
-    known = np.unique(codes[codes >= 0])
+    known = np.flatnonzero(np.bincount(codes[codes >= 0]))
     texts = list(dictionary)  # a text's code is its place
     hashes = text_hashes([texts[code] for code in known.tolist()], salt)
     found = np.searchsorted(known, codes)

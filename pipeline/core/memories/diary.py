@@ -22,6 +22,7 @@ from pipeline.core.memories.memory import (
     Times,
     resized,
 )
+from pipeline.core.pair_keys import distinct_by_row
 from pipeline.core.snapshot import Arrays
 from pipeline.core.windows import Anchored, Window
 
@@ -131,11 +132,7 @@ class Diary(Memory):
         if left_out is not None:
             counted = others != left_out[of]
             of, others = of[counted], others[counted]
-        order = np.lexsort((others, of))
-        of, others = of[order], others[order]
-        first = np.ones(len(of), np.bool_)
-        first[1:] = (of[1:] != of[:-1]) | (others[1:] != others[:-1])
-        return np.bincount(of[first], minlength=self._rows)
+        return distinct_by_row(of, others.view(np.uint64), self._rows)
 
     def expire(self, tick_ms: int) -> None:
         window = self._window

@@ -3,12 +3,12 @@
 Serves "different others of the members" of a set that is known only when a tick asks: a member that
 leaves takes its others along, and brings them back. So a tick costs what is kept.
 
-The pairs stand in an index of their own, under the other's hash mixed with the row's number.
+The pairs stand in an index of their own (`core/pair_keys.py`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,9 @@ from pipeline.core.memories.memory import (
     Times,
     resized,
 )
+from pipeline.core.pair_keys import pair_keys
 from pipeline.core.snapshot import Arrays
 from pipeline.core.windows import Trailing
-
-# As in splitmix64, whose every input gives another output.
-_STEP: Final = np.uint64(0x9E3779B97F4A7C15)
-_MIXERS: Final = (
-    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
-)
 
 
 class Pairs(Memory):
@@ -62,7 +56,7 @@ class Pairs(Memory):
         assert column is not None
         enter = (column != ABSENT_ID) & (times >= self._edge)
         rows, times, others = rows[enter], times[enter], column[enter]
-        places = self._index.rows_for(_mixed(rows, others))
+        places = self._index.rows_for(pair_keys(rows, others))
         room = len(self._index)
         self._of, self._others = resized(self._of, room, 0), resized(self._others, room, ABSENT_ID)
         self._times = resized(self._times, room, NEVER)
@@ -76,7 +70,10 @@ class Pairs(Memory):
     def others(self, members: Flags) -> NDArray[np.uint64]:
         """The different others of the members, in order."""
         pairs = len(self._index)
-        return np.unique(self._others[:pairs][members[self._of[:pairs]]])
+        others = np.sort(self._others[:pairs][members[self._of[:pairs]]])
+        first = np.ones(len(others), np.bool_)
+        first[1:] = others[1:] != others[:-1]
+        return others[first]
 
     def expire(self, tick_ms: int) -> None:
         if self._window is None:
@@ -102,7 +99,7 @@ class Pairs(Memory):
         self._keep_pairs(kept[self._of[: len(self._index)]])
         renumbered = (np.cumsum(kept) - 1).astype(np.int32)
         self._of = renumbered[self._of[: len(self._index)]]
-        self._index = KeyIndex(_mixed(self._of.astype(np.int64), self._others[: len(self._of)]))
+        self._index = KeyIndex(pair_keys(self._of.astype(np.int64), self._others[: len(self._of)]))
         self._rows = int(np.count_nonzero(kept))
 
     def dump(self) -> Arrays:
@@ -116,13 +113,5 @@ class Pairs(Memory):
 
     def load(self, arrays: Arrays) -> None:
         self._of, self._others, self._times = arrays["rows"], arrays["others"], arrays["times"]
-        self._index = KeyIndex(_mixed(self._of.astype(np.int64), self._others))
+        self._index = KeyIndex(pair_keys(self._of.astype(np.int64), self._others))
         self._edge, self._rows = arrays["edge"].tolist()
-
-
-def _mixed(rows: RowNumbers, others: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A key for each pair. No two others of one row have the same, nor two rows of one other."""
-    key = (rows.astype(np.uint64) + np.uint64(1)) * _STEP
-    for shift, factor in _MIXERS:
-        key = (key ^ (key >> shift)) * factor
-    return (key ^ (key >> np.uint64(31))) ^ others

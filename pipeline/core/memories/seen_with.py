@@ -2,7 +2,7 @@
 
 Serves "how many different users on each plan": an entity was seen with a text in `[start, T)`
 exactly if the newest time of the two is at or after `start`. An entity may have any number of
-texts, so the pairs stand in a table of their own, found by a hash of both.
+texts, so the pairs stand in a table of their own (`core/pair_keys.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.memories.memory import NEVER, Flags, Memory, RowNumbers, Times, resized
+from pipeline.core.pair_keys import pair_keys
 from pipeline.core.snapshot import Arrays
 from pipeline.core.texts import known_texts
 from pipeline.core.windows import Trailing
@@ -39,7 +40,7 @@ class SeenWith(Memory):
         self._set(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
 
     def _set(self, of: RowNumbers, texts: NDArray[np.int64], newest: Times) -> None:
-        self._index = KeyIndex(_mixed(of, texts))
+        self._index = KeyIndex(pair_keys(of, texts.view(np.uint64)))
         self._of, self._texts, self._newest = of, texts, newest
 
     def resize(self, rows: int) -> None:
@@ -48,7 +49,7 @@ class SeenWith(Memory):
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
         assert column is not None
         texts = known_texts(column)
-        pairs = self._index.rows_for(_mixed(rows, texts))
+        pairs = self._index.rows_for(pair_keys(rows, texts.view(np.uint64)))
         count = len(self._index)
         self._of = resized(self._of, count, 0)
         self._texts = resized(self._texts, count, 0)
@@ -102,13 +103,3 @@ class SeenWith(Memory):
     def load(self, arrays: Arrays) -> None:
         self._set(arrays["of"], arrays["texts"], arrays["newest"])
         self._rows = int(arrays["rows"][0])
-
-
-def _mixed(rows: RowNumbers, texts: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """One hash of both: the rows spread over all bits (splitmix64), and the texts across them."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= texts.astype(np.int64).view(np.uint64)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
