@@ -72,7 +72,7 @@ class Event:
     ids: tuple[tuple[str, IdSource], ...]  # entity, where its id is
     values: tuple[Value, ...]
     where: Expression | None  # over `At` leaves
-    retention_ms: int | None  # None: never too old, because it teaches an attribute
+    retention_ms: int | None  # None: never too old, because what it says is kept for ever
     identity: str = ""  # of all that is said of it
 
 
@@ -107,7 +107,7 @@ class Feed:
 
 
 class MemoryKind(StrEnum):
-    """Which memory; each is one file in `core/memories/`."""
+    """Which memory; `core/memories/registry.py` says which file makes it."""
 
     LAST_SEEN = "last_seen"
     TOP_K = "top_k"

@@ -49,7 +49,7 @@ class Names:
         return self._spelled.given(self.findings, at)
 
     def section_of(self, name: str) -> str | None:
-        """Whether a name is one of `events`, `sets` or `metrics`."""
+        """Which of `SECTIONS` a name is in; None for one that nothing is called."""
         return next((part for part in SECTIONS if name in self._written[part]), None)
 
     def all_of(self, *sections: str) -> list[str]:
