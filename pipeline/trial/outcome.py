@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.publish import iso
-from pipeline.core.windows import Calendar, Trailing, duration
+from pipeline.core.windows import Trailing, duration
 from pipeline.trial.lags import POINTS_MIN, Lag, Pearson, best, lagged
 from pipeline.trial.sensitivity import Level, change, level
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from pipeline.core.windows import Window
     from pipeline.trial.overlap import Overlap
     from pipeline.trial.run import Point, Step, Trial
     from pipeline.trial.sides import Side
@@ -63,12 +64,17 @@ class Outcome:
         """Whether neighbouring steps look at the same events."""
         trial = self.trial
         sides = [side for side in (trial.candidate, trial.present, trial.result) if side]
-        windows = [window for side in sides for window in side.windows]
-        return any(
-            isinstance(window, Calendar)
-            or (isinstance(window, Trailing) and window.size_ms > self.every_ms)
-            for window in windows
-        )
+        windows = {window for side in sides for window in side.windows}
+        ticks = [step.at_ms for step in self.steps]
+        return any(looks_back_ms(window, ticks) > self.every_ms for window in windows)
+
+
+def looks_back_ms(window: Window, ticks: Sequence[int]) -> int:
+    """How much of the past a window sees at the most, at one of some ticks."""
+    if isinstance(window, Trailing):
+        return window.size_ms  # its edge may lie a little further back
+    spans = [window.span(tick) for tick in ticks]
+    return max(end - start for start, end in spans)
 
 
 def outcome(

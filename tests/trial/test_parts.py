@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline import trial
+from pipeline.core.windows import DAY_MS, Anchored, Calendar, Trailing, Unit, Units
 from pipeline.trial.lags import NOTHING, Lag, Pearson, best, lagged, pearson
+from pipeline.trial.outcome import looks_back_ms
 from pipeline.trial.overlap import Overlap, overlap
 from pipeline.trial.sensitivity import Level, level
 
@@ -39,6 +41,28 @@ def test_nobody_has_no_jaccard():
     assert overlap(ids(), ids()) == Overlap(0, 0, 0)
     assert Overlap(0, 0, 0).jaccard is None
     assert Overlap(0, 3, 0).jaccard == 0
+
+
+DAYS = [number * DAY_MS for number in range(20_000, 20_031)]  # from 2024-10-04 on
+
+
+@pytest.mark.parametrize(
+    ("window", "days"),
+    [
+        (Trailing(DAY_MS), 1),
+        (Trailing(7 * DAY_MS), 7),
+        (Calendar(Unit.DAY, "UTC", 0), 0),
+        (Calendar(Unit.DAY, "UTC", 0, last=True), 1),
+        (Calendar(Unit.WEEK, "UTC", 0), 6),
+        (Units(Calendar(Unit.DAY, "UTC", 0), 7), 6),
+        (Anchored("joined", 3 * DAY_MS, is_session=False, cohort=Trailing(DAY_MS),
+                  is_matured=True), 4),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_neighbouring_days_share_what_a_window_sees_beyond_one(window, days):
+    """Habits and windows of entities' own do as trailing ones do; single days share nothing."""
+    assert looks_back_ms(window, DAYS) == days * DAY_MS
 
 
 def test_pearson_is_the_known_one():
