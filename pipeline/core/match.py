@@ -145,8 +145,8 @@ class Matcher:
         if feed.names:
             chosen = _first_of_each(columns, feed.text or "", chosen)
         elif feed.ids:
-            keys = columns.keys(feed)
-            chosen = _first_by(columns.batch, keys, chosen[keys[chosen] != ABSENT_ID])
+            # All of them: which of several its table's row stands by, only its memories know.
+            chosen = chosen[columns.keys(feed)[chosen] != ABSENT_ID]
         elif feed.entity not in (None, TEXTS) and not feed.may_lack_entity:
             chosen = chosen[columns.ids(feed.entity)[chosen] != ABSENT_ID]
         if not len(chosen):
@@ -186,16 +186,10 @@ def _first_of_each(columns: _Columns, name: str, chosen: NDArray[np.int64]) -> N
     batch, texts = columns.batch, columns.value(name)
     reserved = [batch.dictionary.get(each, ABSENT_CODE) for each in (OTHER_NAME, NONE_NAME)]
     codes = batch.values[columns.event, name][chosen]
-    return _first_by(batch, texts, chosen[(codes >= 0) & ~np.isin(codes, reserved)])
-
-
-def _first_by(
-    batch: EventBatch, keys: NDArray[Any], chosen: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Of each key the row that is visible first, and of those the one that came first."""
-    order = chosen[np.lexsort((chosen, batch.visible_ms[chosen], keys[chosen]))]
+    chosen = chosen[(codes >= 0) & ~np.isin(codes, reserved)]
+    order = chosen[np.lexsort((chosen, batch.visible_ms[chosen], texts[chosen]))]
     first = np.ones(len(order), np.bool_)
-    first[1:] = keys[order][1:] != keys[order][:-1]
+    first[1:] = texts[order][1:] != texts[order][:-1]
     return np.sort(order[first])
 
 

@@ -87,8 +87,7 @@ class Feed:
     `others` and `values` name the columns that travel along, all of them whole numbers
     (`core/match.py`). For the table of `TEXTS` the value `text` is the key. With `names` only the
     row of each text that is visible first comes, and the text itself comes with it. With `ids` the
-    same holds of entities: the id that is called `text` in the event is the key, and comes as it
-    was written.
+    id that is called `text` in the event is the key, and comes as it was written beside.
     """
 
     key: str  # for people

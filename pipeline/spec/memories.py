@@ -38,7 +38,7 @@ class Rows:
     may_lack_entity: bool = False  # rows without its id come as well
     text: str | None = None  # the key, for the table of texts
     names: bool = False  # of each text the first only, with the text
-    ids: bool = False  # of each entity the first only, with its id, which is called `text`
+    ids: bool = False  # with the key as it was written: the id that is called `text`
 
     @property
     def table(self) -> str:
