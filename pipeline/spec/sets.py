@@ -99,6 +99,12 @@ class Sets:
             raise Broken
         return self.order[name]
 
+    def cohort(self, name: str) -> Cohort:
+        """Who takes part in a set. Raises Broken where its window or condition has a problem."""
+        if name not in self.cohorts:
+            raise Broken
+        return self.cohorts[name]
+
     def growth(self, name: str, period_ms: int) -> int:
         """The memory of how a set grows, which it then feeds."""
         entity = self.tables.names.set(name).of

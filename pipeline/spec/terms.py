@@ -61,8 +61,8 @@ class Terms:
             at = self.sets.index(name)
             term = Term(TermKind.SIZE, self.sets.levels[name], None, at, self.sets.windows[name])
             if aggregate.function == "cohort":
-                cohort = self.sets.cohorts[name]
-                term = replace(term, kind=TermKind.COHORT, windows=(cohort.window,))
+                window = self.sets.cohort(name).window
+                term = replace(term, kind=TermKind.COHORT, windows=(window,))
             if aggregate.function in growth.FORMS:
                 return self._growth(aggregate, term)
             return self._counted(term, TermPart.COUNT)
