@@ -59,6 +59,10 @@ class Findings:
         """Remember that a part has a problem, so that nobody builds on it."""
         self._broken.update(at[:length] for length in range(len(at) + 1))
 
+    def copy_broken(self, of: DataPath, to: DataPath) -> None:
+        """Let a copy of a part have the problems of the part itself."""
+        self._broken |= {(*to, *at[len(of) :]) for at in self._broken if at[: len(of)] == of}
+
     def is_broken(self, *at: str | int) -> bool:
         """Whether a part, or anything within it, has a problem."""
         return at in self._broken

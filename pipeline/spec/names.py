@@ -121,7 +121,9 @@ class Names:
         other = self.section_of(name)
         wanted = " or ".join(_NOUNS[section] for section in sections)
         plural = " and ".join(sections)
-        advice = suggestion(name, self.all_of(*sections), plural)
+        copies = {at[1] for at in self.findings.document.copies if at[0] == "sets"}
+        known = [one for one in self.all_of(*sections) if one not in copies]
+        advice = suggestion(name, known, plural)
         if other is not None:
             return Refusal("wrong-noun", f"`{name}` is {_NOUNS[other]}, not {wanted}", advice)
         singular = " or ".join(section.removesuffix("s") for section in sections)

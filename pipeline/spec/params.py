@@ -152,6 +152,15 @@ def unused_params(definition: Definition, document: Document) -> list[DataPath]:
     ]
 
 
+def can_be_read(document: Document, at: DataPath) -> bool:
+    """Whether there is an expression at a data path, and no slip in how it is written."""
+    try:
+        parse(document.scalar(at))
+    except (KeyError, Refusal):
+        return False
+    return True
+
+
 def names_in(document: Document, at: DataPath) -> set[str]:
     """The names that the places of an expression start with; none where it cannot be read."""
     try:

@@ -74,6 +74,8 @@ def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
     source = home.names.set(name)
     if home.entity is None:
         if function == "cohort" and not rest:
+            if home.names.findings.is_broken("sets", name, "window"):
+                raise Broken
             _check_cohort(name, source)
         elif rest or (function != "size" and function not in growth.FORMS):
             advice = f"Write `size({name})` for how many members it has."

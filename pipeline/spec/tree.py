@@ -52,6 +52,8 @@ def _check_inputs(names: Names, name: str, source: MetricSource) -> None:
 
 
 def _check_formula(names: Names, name: str, source: MetricSource, formula: Written | None) -> None:
+    if not source.inputs and names.findings.is_broken("metrics", name, "inputs"):
+        return
     parts = [other for other, kind in source.inputs.items() if kind == "formula"]
     at = ("metrics", name, "formula")
     if formula is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.spec.fields import NAME_LENGTH_MAX
 from pipeline.spec.findings import Broken
-from pipeline.spec.params import Given, names_in, numbers_at
+from pipeline.spec.params import Given, can_be_read, names_in, numbers_at
 from pipeline.spec.problem import Refusal, suggestion
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class _Maker:
         return made
 
     def _copy_marks(self, of: DataPath, to: DataPath, name: str, variant: str) -> None:
+        self._findings.copy_broken(of, to)
         document = self._findings.document
         document.copy(of, to, f"with the numbers of `{variant}`")
         document.copy(("metrics", name, "variants", variant), (*to, "params"), "")
@@ -148,6 +149,10 @@ class _Maker:
         """Refuse numbers that the metric makes no use of; raises Broken where there are some."""
         definition = self._definition
         used = [("metrics", name, "value"), *(("sets", one, "when") for one in below)]
+        document = self._findings.document
+        lost = set(document.data.get("sets") or ()) - set(definition.sets)
+        if not all(can_be_read(document, at) for at in used) or lost & self._names_in(used[0]):
+            raise Broken
         words = set().union(*(self._names_in(at) for at in used))
         known = set(definition.params) | set(definition.metrics[name].params)
         known |= {param for one in below for param in definition.sets[one].params}
