@@ -172,7 +172,7 @@ def _function(home: Home, node: ast.Call) -> str:
     name = node.func.id if isinstance(node.func, ast.Name) else home.code.written(node.func)
     if name in known or (name == REACHED and home.entity is None):
         return name
-    near = _SYNONYMS.get(name) or nearest(name, known)
+    near = _SYNONYMS.get(name.lower()) or nearest(name, known)
     message = f"there is no function `{name}` in {'a metric' if home.entity is None else 'a set'}"
     advice = f"Did you mean `{near}`? " if near in known else ""
     forms = listed((_FORMS[function] for function in known), last="or")

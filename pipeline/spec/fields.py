@@ -101,9 +101,14 @@ def _unit_of(text: str) -> None:
         raise Refusal(
             "bad-unit",
             f"`{text}` is no unit",
-            "Write `ratio` (a share from 0 to 1), `seconds`, a currency such as `EUR`, "
-            "or a plural noun in small letters such as `users`.",
+            f"{_currency_meant(text)}Write `ratio` (a share from 0 to 1), `seconds`, "
+            "a currency such as `EUR`, or a plural noun in small letters such as `users`.",
         )
+
+
+def _currency_meant(text: str) -> str:
+    code = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}.get(text)
+    return f"Did you mean `{code}`? " if code else ""
 
 
 def date_of(text: str) -> date:

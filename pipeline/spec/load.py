@@ -28,7 +28,7 @@ from ruamel.yaml.events import (
 )
 
 from pipeline.spec.problem import Refusal
-from pipeline.spec.yaml_errors import cut_by_comma, explained
+from pipeline.spec.yaml_errors import cut_by_comma, cut_number, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,7 @@ _NULL: Final = re.compile(r"null|Null|NULL|~|")
 _TRUE: Final = re.compile(r"true|True|TRUE")
 _FALSE: Final = re.compile(r"false|False|FALSE")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_THOUSANDS: Final = re.compile(r"[0-9],$")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
@@ -182,6 +183,8 @@ class _Builder:
         self._refuse_unfit(event)
         mark = Mark(event.start_mark.index, event.end_mark.index, event.style or "", event.value)
         if self._open and isinstance(self._open[-1][2], dict) and self._key is None:
+            if event.value == "<<" and event.implicit[0]:
+                raise _refused("yaml-merge", event)
             self._key = mark
             return
         plain = event.implicit[0]
@@ -271,6 +274,13 @@ class _Builder:
         self._unclosed = unclosed
 
     def _refuse_empty(self, path: DataPath, key: Mark) -> None:
+        before = self._document.text[: key.start]
+        if key.scalar and key.scalar.isdigit() and _THOUSANDS.search(before):
+            self._document.refusals.append((path, cut_number(key.start - 1)))
+            mapping = self._open[-1][2]
+            assert isinstance(mapping, dict)
+            del mapping[key.scalar]
+            return
         refusal = Refusal(
             "yaml-empty",
             f"nothing is written for `{key.scalar}`" if key.scalar else "nothing is written here",
@@ -303,6 +313,10 @@ _UNSAFE: Final = {
         "anchors (`&name`) and aliases (`*name`) are not read",
         "Write the value out where it is used; a text that starts with `&` or `*` needs quotes.",
     ),
+    "yaml-merge": (
+        "merge keys (`<<`) are not read",
+        "Write out what they would bring in.",
+    ),
     "yaml-tag": (
         "tags (`!name`) are not read",
         'Remove the tag. A text that starts with `!` needs quotes: "!".',
@@ -330,4 +344,5 @@ def _refused(name: str, event: Event) -> Refusal:
     message, advice = _UNSAFE[name]
     start = event.start_mark.index
     end = event.end_mark.index if event.end_mark.line == event.start_mark.line else start + 1
-    return Refusal(name, message, advice, start=start, end=max(end, start + 1))
+    code = "yaml-alias" if name == "yaml-merge" else name
+    return Refusal(code, message, advice, start=start, end=max(end, start + 1))

@@ -188,10 +188,20 @@ def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
     if not rest:
         message = f"`{function}` does not say which of the {plural} of `{event}`"
         instead = known[0] if known else plural.removesuffix("s")
-        raise Refusal("bad-aggregate", message, f"Write `{function}({event}.{instead})`.")
+        advice = f"Write `{function}({event}.{instead})`.{_how_to_add(plural, known, instead)}"
+        raise Refusal("bad-aggregate", message, advice)
     message = f"the event `{event}` has no {plural.removesuffix('s')} `{rest[0]}`"
     name = "unknown-entity" if function in OF_IDS else "unknown-value"
-    raise Refusal(name, message, suggestion(rest[0], known, f"{plural} of `{event}`"))
+    advice = suggestion(rest[0], known, f"{plural} of `{event}`")
+    if function not in OF_IDS and rest[0] in source.ids:
+        advice = f"It is an id. How many different ones there are: `distinct({event}.{rest[0]})`."
+        raise Refusal(name, message, advice)
+    raise Refusal(name, message, advice + _how_to_add(plural, known, rest[0]))
+
+
+def _how_to_add(plural: str, known: list[str], name: str) -> str:
+    """Where an event gets its first value or id; nothing where it has some to copy from."""
+    return "" if known else f" Give it one: `{plural}: {{{name}: properties.{name}}}`."
 
 
 def _no_part(home: Home, function: str, event: str, part: str) -> Refusal:

@@ -100,10 +100,19 @@ def preset(value: object) -> object:
     return _of(value) if isinstance(value, str) else value
 
 
+# Trackers that write what another one writes.
+_LIKE: Final = {
+    "rudderstack": "segment",
+    "rudder": "segment",
+    "analytics.js": "segment",
+    "cloudevent": "cloudevents",
+}
+
+
 def _of(name: str) -> dict[str, Any]:
     if name in ENVELOPES:
         return ENVELOPES[name]
-    near = nearest(name, ENVELOPES)
+    near = _LIKE.get(name.lower()) or nearest(name, ENVELOPES)
     raise refused(
         Refusal(
             "unknown-envelope",

@@ -77,10 +77,15 @@ def listed(names: Iterable[str], *, last: str = "and") -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name that a word was most likely meant to be."""
+    """The name that a word was most likely meant to be.
+
+    >>> nearest("COUNT", ["sum", "count"]), nearest("cuont", ["count"]), nearest("x", ["count"])
+    ('count', 'count', None)
+    """
     names = list(islice(known, NAMES_COMPARED_MAX))
     near = difflib.get_close_matches(word, names, n=1, cutoff=SIMILARITY_MIN)
-    return near[0] if near else None
+    alike = [name for name in names if name.lower() == word.lower()]
+    return next(iter([*alike, *near]), None)
 
 
 def suggestion(word: str, known: Iterable[str], plural: str) -> str:

@@ -45,6 +45,16 @@ _WANTED: Final = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_SAME: Final = {
+    **dict.fromkeys(("up", "more", "high", "increase", "rising"), "higher"),
+    **dict.fromkeys(("down", "less", "low", "decrease", "falling"), "lower"),
+    **dict.fromkeys(("sec", "second", "seconds", "epoch", "unix"), "s"),
+    **dict.fromkeys(("millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("iso8601", "iso-8601", "rfc3339"), "iso"),
+    **dict.fromkeys(("critical", "error", "pager"), "page"),
+    **dict.fromkeys(("warning", "warn", "info"), "ticket"),
+    **dict.fromkeys(("nsm", "north-star", "kpi"), "north_star"),
+}
 
 
 def read_schema(findings: Findings) -> Definition | None:
@@ -108,8 +118,8 @@ def _take_out(data: dict[str, object], at: DataPath, detail: ErrorDetails) -> bo
     """Remove from the data what a problem makes useless; False where that is a whole section."""
     if len(at) == 0 or (len(at) == 1 and at[0] in SECTIONS):
         return False
-    if at[-2:-1] == ("params",) and not _is_about_key(detail):
-        _put_placeholder(data, at, 1)
+    if at[-2:-1] == ("params",):
+        _pop(data, at) if _is_about_key(detail) else _put_placeholder(data, at, 1)
     elif at[0] not in SECTIONS:
         _replace(data, str(at[0]))
     elif _is_about_key(detail) and detail["type"] != "missing":
@@ -178,14 +188,30 @@ def _unknown_key(at: DataPath) -> Refusal:
 
 def _no_choice(at: DataPath, given: object, expected: str) -> Refusal:
     choices = re.findall(r"'([^']*)'", expected) or [expected]
-    near = nearest(str(given), choices)
+    near = _choice_meant(str(given).lower(), choices) or nearest(str(given), choices)
     advice = f"Did you mean `{near}`? " if near else ""
     message = f"`{given}` is no choice for {_called(at)}"
     return Refusal("unknown-choice", message, f"{advice}Write {listed(choices, last='or')}.")
 
 
+def _choice_meant(given: str, choices: list[str]) -> str | None:
+    """The one choice that a word begins with or is the beginning of, or another word for it."""
+    if given in _SAME and _SAME[given] in choices:
+        return _SAME[given]
+    alike = [one for one in choices if len(given) > 1 and one.startswith(given)]
+    return alike[0] if len(alike) == 1 else None
+
+
 def _wrong_kind(at: DataPath, wanted: str, given: object) -> Refusal:
     message = f"{_called(at)} has to be {wanted}, not {_kind(given)}"
+    if at[:1] == ("streams",) and at[-1] == "gap" and isinstance(given, int | float):
+        return Refusal(
+            "wrong-kind", "`gap` has to be a duration, not a number", "Write `gap: 30m`."
+        )
+    if at[:1] == ("metrics",) and len(at) == 2 and isinstance(given, str):  # noqa: PLR2004
+        value = f"'{given}'" if "," in given else given
+        advice = f"Write `{at[1]}: {{value: {value}}}`."
+        return Refusal("wrong-kind", message, advice)
     if wanted == "text" and _is_for_people(at) and isinstance(given, bool | int | float):
         return Refusal("wrong-kind", message, f'Put it in quotes: "{given}".')
     return Refusal("wrong-kind", message, _example(at))

@@ -87,6 +87,8 @@ class Segments:
             refusal = Refusal("cap-unused", "there are no segments to cap", advice)
             names.findings.refuse_key(("metrics", metric, "cap"), refusal)
         used = dict.fromkeys(_terms_in(value, before))
+        if not used and names.findings.is_broken("metrics", metric, "value"):
+            return ()
         found = []
         for at, name in enumerate(source.by):
             with names.findings.catching(_path(names, metric, at)):
@@ -119,7 +121,7 @@ class Segments:
         if memory is None or term.kind not in (TermKind.PANES, TermKind.DISTINCT):
             raise Refusal(
                 "bad-segments",
-                f"`{term.kind}` has no segments yet",
+                "what this value is made of has no segments yet",
                 "Count, sum, mean, distinct and size have; take the other terms out, or `by`.",
             )
         if "." in name:

@@ -33,6 +33,21 @@ _DURATION: Final = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
 _CALENDAR: Final = re.compile(r"(last )?calendar (day|week|month|quarter)")
 _ANCHORED: Final = re.compile(r"first (\S+) after ([a-z][a-z0-9_]*)")
 _SHARE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?%")
+_WRITTEN: Final = re.compile(
+    r"(?:(trailing|last|past|previous|rolling) )?([0-9]{0,12}) ?([a-z]+)", re.IGNORECASE
+)
+_AFTER: Final = re.compile(r"([0-9]+[a-z]+|session) after ([a-z][a-z0-9_]*)")
+# How people write a unit; of months and years the days that come closest.
+_WORDS: Final = {
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "m": ("m", "min", "mins", "minute", "minutes"),
+    "h": ("h", "hr", "hrs", "hour", "hours"),
+    "d": ("d", "day", "days", "daily"),
+    "w": ("w", "wk", "week", "weeks", "weekly"),
+    "month": ("mo", "month", "months", "monthly"),
+    "year": ("y", "yr", "year", "years", "yearly"),
+}
+_DAYS: Final = {"month": 30, "year": 365}
 _BASELINE: Final = re.compile(r"(previous|fixed|median|trailing_median)\((.*)\)")
 _WEEKDAY: Final = re.compile(r" *same_weekday *, *weeks *= *([0-9]{1,3}) *")
 _WEEKS_MAX: Final = 57  # not further back than any duration
@@ -61,7 +76,8 @@ def duration_ms(text: str) -> int:
         raise Refusal(
             "bad-duration",
             f"`{text}` is no duration",
-            "Write a whole number and a unit (ms, s, m, h, d or w) without a space: `90s`, `7d`.",
+            f"{_meant(duration_meant(text))}Write a whole number and a unit "
+            "(ms, s, m, h, d or w) without a space: `90s`, `7d`.",
         )
     size_ms = int(found[1]) * _UNITS[found[2]]
     if size_ms > DURATION_MAX_MS:
@@ -88,10 +104,58 @@ def window_of(text: str, zone: Zone) -> Window:
         raise Refusal(
             "bad-window",
             f"`{text}` is no window",
+            f"{_meant(_window_meant(text))}"
             "Write `trailing 7d`, `calendar week`, or `last calendar week` "
             "(day, week, month or quarter).",
         )
     return Trailing(_trailing_ms(text.removeprefix("trailing "), len("trailing ")))
+
+
+def duration_meant(text: str) -> str | None:
+    """What somebody meant who wrote a duration in another way; None where that is not clear.
+
+    >>> duration_meant("7 days"), duration_meant("1 month"), duration_meant("soon")
+    ('7d', '30d', None)
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if not found or found[1] or not found[2]:
+        return None
+    unit = _unit_meant(found[3])
+    if unit is None:
+        return None
+    number = int(found[2]) * _DAYS.get(unit, 1)
+    return f"{number}{'d' if unit in _DAYS else unit}"
+
+
+def _window_meant(text: str) -> str | None:
+    """The same of a window.
+
+    >>> _window_meant("last 30 days"), _window_meant("monthly"), _window_meant("last month")
+    ('trailing 30d', 'calendar month', 'last calendar month')
+    >>> _window_meant("7d after joined")
+    'first 7d after joined'
+    """
+    after = _AFTER.fullmatch(text)
+    if after:
+        return f"first {text}"
+    text = text.strip().replace("this ", "calendar ").removeprefix("calendar ")
+    found = _WRITTEN.fullmatch(text)
+    unit = _unit_meant(found[3]) if found else None
+    if found is None or unit is None:
+        return None
+    if found[2]:
+        return f"trailing {duration_meant(found[2] + found[3])}"
+    calendar = {"d": "day", "w": "week", "month": "month"}.get(unit)
+    is_over = (found[1] or "").lower() in ("last", "previous", "past")
+    return calendar and f"{'last ' if is_over else ''}calendar {calendar}"
+
+
+def _unit_meant(word: str) -> str | None:
+    return next((unit for unit, words in _WORDS.items() if word.lower() in words), None)
+
+
+def _meant(instead: str | None) -> str:
+    return f"Did you mean `{instead}`? " if instead else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +309,10 @@ def zone_of(text: str) -> ZoneInfo:
 def _zone_advice(text: str) -> str:
     zones = sorted(_zones())
     city = next((name for name in zones if name.endswith(f"/{text}")), None)
-    near = city or nearest(text, zones)
-    return f"Did you mean `{near}`?" if near else "Write an IANA name such as `Europe/Berlin`."
+    # short names are fixed offsets, and CEST is not meant to be EST
+    near = city or nearest(text, [name for name in zones if "/" in name])
+    example = "Write an area and a place, such as `Europe/Berlin`, or `UTC`."
+    return f"Did you mean `{near}`?" if near else example
 
 
 @lru_cache(maxsize=1)

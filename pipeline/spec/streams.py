@@ -174,7 +174,10 @@ def _check_parts(
         if kind is StreamKind.SEQUENCE and not 2 <= len(parts) <= STEPS_MAX:  # noqa: PLR2004
             message = f"a sequence has 2 to {STEPS_MAX} steps, not {len(parts)}"
             raise Refusal("bad-stream", message, "Write `sequence: [searched, carted, ordered]`.")
-        for alias, event in parts.items():
+    for number, (alias, event) in enumerate(parts.items()):
+        places: tuple[DataPath, ...] = ((*at, key, alias), (*at, key, number), (*at, key))
+        place = next(one for one in places if one in names.findings.document.values)
+        with names.findings.catching(place):
             _check_event(names, event)
             if alias in COLUMNS[kind]:
                 message = f"`{alias}` is a column that every {key} has"

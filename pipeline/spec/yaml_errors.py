@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pipeline.spec.problem import Refusal
@@ -34,6 +35,7 @@ _WORDS: Final = (
         "Check the indentation: keys of one mapping start in the same column.",
     ),
 )
+_ODD_SPACE: Final = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]")
 _UNKNOWN: Final = ("this is no YAML", "Check quotes, brackets and indentation around here.")
 
 
@@ -45,6 +47,14 @@ def explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> Re
         text: the whole file; the refusal's offsets are into it.
         last: the event of the last scalar before, None if there was none.
     """
+    odd = _odd_space(text, error.problem_mark.index if error.problem_mark else 0)
+    if odd is not None:  # nobody can see it, so it comes before anything else
+        message = "this looks like a space and is none, so YAML takes it for a part of the word"
+        return _at(odd, text, message, "Put a plain space in its place.")
+    return _explained(error, text, last)
+
+
+def _explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> Refusal:
     said = f"{error.context or ''} {error.problem or ''}"
     at = error.problem_mark.index if error.problem_mark else 0
     opened = error.context_mark.index if error.context_mark else at
@@ -57,6 +67,10 @@ def explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> Re
     if last is not None and last.style in ("'", '"') and not text[last.end_mark.index : at].strip():
         return _after_quote(text, last.start_mark.index, at)
     message, advice = next((words for key, *words in _WORDS if key in said), _UNKNOWN)
+    if "block collection" in said and "expected <block end>" in said and text[opened] == "-":
+        line = text.count("\n", 0, opened) + 1
+        message = f"line {line} begins a list with `- `, and this is no entry of it"
+        advice = f"Take out the `- ` in line {line}, or put one here, too."
     return _at(at, text, message, advice)
 
 
@@ -71,6 +85,25 @@ def cut_by_comma(comma: int) -> Refusal:
     )
 
 
+def cut_number(comma: int) -> Refusal:
+    """A refusal of a comma within a number, which ends it within brackets."""
+    return Refusal(
+        "yaml-comma",
+        "this comma ends the number before it",
+        "Write the number without it: `1000`. Decimals follow a point: `0.5`.",
+        start=comma,
+        end=comma + 1,
+    )
+
+
+def _odd_space(text: str, at: int) -> int | None:
+    """A no-break space or the like in the line of an error, or in the one before it."""
+    start = text.rfind("\n", 0, max(text.rfind("\n", 0, at), 0)) + 1
+    end = text.find("\n", at)
+    found = _ODD_SPACE.search(text, start, len(text) if end < 0 else end)
+    return found.start() if found else None
+
+
 def _at(at: int, text: str, message: str, advice: str) -> Refusal:
     start = min(at, max(len(text) - 1, 0))
     return Refusal("yaml-syntax", message, advice, start=start, end=start + 1)
@@ -79,7 +112,10 @@ def _at(at: int, text: str, message: str, advice: str) -> Refusal:
 def _in_brackets(text: str, opened: int, at: int) -> Refusal:
     if "\n" in text[opened:at]:
         message = f"the `{text[opened]}` that is opened here is never closed"
-        return _at(opened, text, message, "Close it: every `[` needs its `]`, every `{` its `}`.")
+        advice = "Close it: every `[` needs its `]`, every `{` its `}`."
+        if " #" in text[opened:].partition("\n")[0]:
+            advice += " What follows ` #` in that line is a comment."
+        return _at(opened, text, message, advice)
     comma = text.find(",", text.rfind("(", opened, at), at)
     if text.count("(", opened, at) > text.count(")", opened, at) and comma > opened:
         return cut_by_comma(comma)

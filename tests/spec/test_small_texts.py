@@ -105,7 +105,7 @@ def test_bad_baselines(text):
     [
         ("Berlin", "Did you mean `Europe/Berlin`?"),
         ("Europe/Berlim", "Did you mean `Europe/Berlin`?"),
-        ("../../etc/passwd", "Write an IANA name such as `Europe/Berlin`."),
+        ("../../etc/passwd", "Write an area and a place, such as `Europe/Berlin`, or `UTC`."),
     ],
 )
 def test_unknown_zones(text, advice):
