@@ -22,18 +22,16 @@ from pipeline.cli.products import plan_at
 from pipeline.cli.transitions import transitions_file
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
-from pipeline.core.publish import Row, Tick, rows
+from pipeline.core.publish import UNJUDGED, Row, Tick, rows
 from pipeline.core.records import Counts
 from pipeline.edges.faults import UnreachableError, UnreadableError
 from pipeline.edges.files import FileSource, Lines
 from pipeline.engine.local import LocalEngine, replay as replayed
 from pipeline.settings import duration_ms
+from pipeline.terminal.width import console_for
 
 # Beyond this a slip of the pen (--every 1s over a year) would run for hours before it is noticed.
 TICKS_MAX = 1_000_000
-
-
-TABLE_WIDTH = 160  # where there is no terminal to say
 
 
 class Output(StrEnum):
@@ -201,6 +199,7 @@ _COLUMNS = (
     *("value", "numerator", "denominator", "samples", "coverage", "state"),
     *("low", "high", "missing"),
     *("attainment", "pace", "correlation"),
+    *("unit", "maturity", "residual", "reason", "baseline", "warn_at", "breach_at"),
 )
 
 
@@ -224,22 +223,27 @@ def _write_table(found: Iterable[Row]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("at", "metric"):
         table.add_column(name, no_wrap=True)
-    for name in ("value", "samples", "coverage"):
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for name in ("samples", "coverage"):
         table.add_column(name, justify="right")
     table.add_column("state")
     for row in found:
-        coverage = row["coverage"]
-        assert isinstance(coverage, float)
-        table.add_row(
-            str(row["at"]),
-            f"{row['metric']} {_segment(row)}".rstrip(),
-            shown(row["value"]),
-            shown(row["samples"]),
-            f"{coverage:.0%}",
-            str(row["state"]),
-        )
-    console = Console()
-    console.print(table, width=None if console.is_terminal else TABLE_WIDTH, crop=False)
+        table.add_row(*_cells(row))
+    console_for(table).print(table)
+
+
+def _cells(row: Row) -> Iterator[str]:
+    """What the table shows of a row; of what nothing judges there is no state."""
+    coverage = row["coverage"]
+    assert isinstance(coverage, float)
+    yield str(row["at"])
+    yield f"{row['metric']} {_segment(row)}".rstrip()
+    yield shown(row["value"])
+    yield f"{row['unit'] or ''} {row['maturity'] or ''}".strip()
+    yield shown(row["samples"])
+    yield f"{coverage:.0%}"
+    yield "" if row["reason"] in UNJUDGED else str(row["state"])
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - a cell of a row

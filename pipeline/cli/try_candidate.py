@@ -14,7 +14,6 @@ from rich.console import Console
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import definition_at
 from pipeline.cli.replay import (
-    TABLE_WIDTH,
     moment_ms,
     now_ms,
     span_ms,
@@ -37,6 +36,7 @@ from pipeline.trial.run import Played, Step, Trial, span_ms as span_of_events, s
 from pipeline.trial.sides import Side, number_of, other_source
 from pipeline.trial.thresholds import varied
 
+TABLE_WIDTH: Final = 160  # where there is no terminal to say
 STEPS_MAX: Final = 20_000  # more than two years of hours; all are kept until the report
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from pipeline.core.closes import NOTHING_AHEAD, Outlook, look_ahead
 from pipeline.core.compose import Reading, compose
-from pipeline.core.judge import History, State, Verdict, judge
+from pipeline.core.judge import NOT_JUDGED, History, State, Verdict, judge
 from pipeline.core.measures import Number
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
 from pipeline.core.segments import Segment, segments
 from pipeline.core.transitions import Transition, transitions
+from pipeline.core.tree import terms_of
+from pipeline.core.windows import maturity
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ def tick(
     )
 
 
+SEGMENT: Final = Verdict(State.UNKNOWN, reason="segments are not judged")
+UNJUDGED: Final = frozenset({NOT_JUDGED.reason, SEGMENT.reason})  # reasons that are no news
+
 Row = dict[str, str | Number | dict[str, str] | list[str] | None]
 
 
@@ -69,12 +75,20 @@ def rows(plan: Plan, tick: Tick) -> Iterator[Row]:
     """
     start: Row = {"at": iso(tick.at_ms), "product": plan.product}
     for number, metric in enumerate(plan.metrics):
-        state = tick.verdicts[number].state
+        about = {**start, "metric": metric.name}
+        of_all = {"unit": metric.unit or None, "maturity": _maturity(plan, number)}
         outlook = tick.outlooks[number] if tick.outlooks else NOTHING_AHEAD
-        yield {**start, **_row(metric.name, None, tick.readings[number], state, outlook)}
+        figures = _row(tick.readings[number], tick.verdicts[number], outlook)
+        yield {**about, "segment": None, **of_all, **figures}
         for each in tick.segments[number] if tick.segments else ():
             segment = {each.dimension: each.text}
-            yield {**start, **_row(metric.name, segment, each.reading, State.UNKNOWN)}
+            yield {**about, "segment": segment, **of_all, **_row(each.reading, SEGMENT)}
+
+
+def _maturity(plan: Plan, metric: int) -> str | None:
+    """Whether time alone can still change what a metric's value counts."""
+    terms = terms_of(plan.metrics, metric)
+    return maturity(window for term in terms for window in plan.terms[term].windows)
 
 
 def transition_rows(plan: Plan, tick: Tick) -> Iterator[dict[str, str | None]]:
@@ -91,16 +105,8 @@ def transition_rows(plan: Plan, tick: Tick) -> Iterator[dict[str, str | None]]:
         }
 
 
-def _row(
-    metric: str,
-    segment: dict[str, str] | None,
-    reading: Reading,
-    state: State,
-    outlook: Outlook = NOTHING_AHEAD,
-) -> Row:
+def _row(reading: Reading, verdict: Verdict, outlook: Outlook = NOTHING_AHEAD) -> Row:
     return {
-        "metric": metric,
-        "segment": segment,
         "value": reading.value,
         "numerator": reading.numerator,
         "denominator": reading.denominator,
@@ -109,7 +115,12 @@ def _row(
         "low": reading.low,
         "high": reading.high,
         "missing": [*reading.missing],
-        "state": state.value,
+        "residual": reading.residual,
+        "state": verdict.state.value,
+        "reason": verdict.reason,
+        "baseline": verdict.baseline,
+        "warn_at": verdict.warn_at,
+        "breach_at": verdict.breach_at,
         "attainment": outlook.attainment,
         "pace": outlook.pace,
         "correlation": outlook.correlation,

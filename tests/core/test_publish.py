@@ -7,7 +7,7 @@ from pipeline.core.formula import Calculation, Constant, OfTerm, TermPart
 from pipeline.core.judge import History, State
 from pipeline.core.partial import Partial
 from pipeline.core.publish import iso, rows, tick
-from pipeline.core.windows import DAY_MS, Trailing
+from pipeline.core.windows import DAY_MS, Anchored, Trailing
 from tests.core.plans import guard, metric, plan_of
 
 AT_MS = 1_705_744_800_000
@@ -43,15 +43,59 @@ def test_rows_are_flat_and_in_the_order_of_the_plan():
         "low": None,
         "high": None,
         "missing": [],
+        "unit": "things",
+        "maturity": None,
+        "residual": None,
         "state": "unknown",
+        "baseline": None,
+        "warn_at": None,
+        "breach_at": None,
         "attainment": None,
         "pace": None,
         "correlation": None,
     }
     assert [*rows(PLAN, made)] == [
-        {**shared, "metric": "views", "value": 0, "numerator": None, "denominator": None},
-        {**shared, "metric": "share", "value": 0.0, "numerator": 0, "denominator": 4},
+        {
+            **shared,
+            "metric": "views",
+            "reason": "no guard",
+            "value": 0,
+            "numerator": None,
+            "denominator": None,
+        },
+        {
+            **shared,
+            "metric": "share",
+            "reason": made.verdicts[1].reason,
+            "value": 0.0,
+            "numerator": 0,
+            "denominator": 4,
+        },
     ]
+
+
+def test_rows_say_what_a_state_is_made_of():
+    """Baseline and limits are those of the verdict; where it is unknown there is a reason."""
+    history = History()
+    first = tick(PLAN, Partial((400,), (0,), 0), history, AT_MS - DAY_MS)
+    second = tick(PLAN, Partial((416,), (0,), 0), history, AT_MS)
+    before, now = ([*rows(PLAN, made)][1] for made in (first, second))
+    verdict = second.verdicts[1]
+    assert before["reason"]
+    assert (now["state"], now["reason"], now["baseline"]) == ("yellow", "", 100.0)
+    assert (now["warn_at"], now["breach_at"]) == (verdict.warn_at, verdict.breach_at)
+
+
+def test_rows_say_whether_time_can_still_change_them():
+    """Of a window of each entity's own a row is final or provisional, of all others neither."""
+    started = Anchored("joined", DAY_MS, False, Trailing(DAY_MS), is_matured=False)
+    plan = plan_of(
+        metric(COUNT, "begun"),
+        metric(OfTerm(1, TermPart.COUNT), "views"),
+        windows=((started,), (Trailing(DAY_MS),)),
+    )
+    made = tick(plan, Partial((1, 2), (0, 0), 0), History(), AT_MS)
+    assert [row["maturity"] for row in rows(plan, made)] == ["provisional", None]
 
 
 @pytest.mark.parametrize(

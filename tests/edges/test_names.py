@@ -100,3 +100,28 @@ def test_a_long_label_value_is_cut():
     assert len(names.label_value("x" * 100_000)) == names.LABEL_CHARACTERS_MAX
     assert names.label_value("x" * 513).endswith("x…")
     assert names.label_value("x" * 512) == "x" * 512
+
+
+def documented(text):
+    """Every series that a page names, with what it abbreviates: `northstar_x_a`, `_b`."""
+    found = set()
+    for line in text.splitlines():
+        written = re.findall(r"`(\w+(?:\{[\w,]+\}\w*)?)", line)
+        whole = [name for name in written if name.startswith("northstar_")]
+        for name in [one for each in written for one in _spelled(each)]:
+            starts = {one[: at.start()] for one in whole for at in re.finditer("_", one)}
+            found |= {name, *(start + name for start in starts)}
+    return found
+
+
+def _spelled(name):
+    """`a_{b,c}_d` as two names; labels within braces are no part of one."""
+    start, _, rest = name.partition("{")
+    inside, _, end = rest.partition("}")
+    return [start + one + end for one in inside.split(",")] if end or "," in inside else [start]
+
+
+def test_every_series_is_documented():
+    """Whoever writes a rule or a dashboard finds each exported family in one table."""
+    page = Path(__file__).parents[2] / "deploy" / "README.md"
+    assert SERIES - documented(page.read_text()) == set()
