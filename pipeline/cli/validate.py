@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from pipeline.cli.exits import Exit, leave
-from pipeline.spec import Result, Severity, read_definitions
+from pipeline.spec import Result, Severity, definition_files, read_definitions
 from pipeline.spec.fields import date_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.render import Format, rendered
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def validate(
     definitions: Annotated[
-        Path, typer.Argument(help="A definition, or a folder of definitions.", show_default=False)
+        list[Path], typer.Argument(help="Definitions, or folders of them.", show_default=False)
     ],
     form: Annotated[Format, typer.Option("--format", help="How problems are written.")] = (
         Format.TEXT
@@ -36,7 +36,7 @@ def validate(
     ] = None,
 ) -> None:
     """Check definitions, and say what to write instead."""
-    results = results_at(definitions, _day(today))
+    results = results_at(*definitions, today=_day(today))
     problems = [problem for result in results for problem in result.problems]
     shown = rendered(problems, form)
     if shown:
@@ -59,15 +59,18 @@ def _day(today: str | None) -> date:
         leave(Exit.USAGE, f"--today: {refusal.message}. {refusal.advice}")
 
 
-def results_at(path: Path, today: date | None = None) -> tuple[Result, ...]:
-    """What came of the definitions at a path. Exits where there are none or they are unreadable."""
+def results_at(*paths: Path, today: date | None = None) -> tuple[Result, ...]:
+    """What came of the definitions at some paths. Exits where one has none or is unreadable."""
     try:
-        results = read_definitions(path, today)
+        for path in paths:
+            if not path.exists():
+                leave(Exit.USAGE, f"there is no {path}")
+            if not definition_files(path):
+                message = f"{path} has no definition: write one to a file that ends in .yaml."
+                leave(Exit.USAGE, message)
+        return read_definitions(*paths, today=today)
     except OSError as error:
-        leave(Exit.USAGE, f"{path} cannot be read: {error.strerror}")
-    if not results:
-        leave(Exit.USAGE, f"{path} has no definition: write one to a file that ends in .yaml.")
-    return results
+        leave(Exit.USAGE, f"{error.filename} cannot be read: {error.strerror}")
 
 
 def valid_results_at(path: Path) -> tuple[Result, ...]:

@@ -61,19 +61,28 @@ def read_definition(path: Path, today: date | None = None) -> Result:
     return _read_file(path, {}, today)
 
 
-def read_definitions(path: Path, today: date | None = None) -> tuple[Result, ...]:
-    """Read the file at a path, or every `*.yaml` and `*.yml` below a folder, in order of names.
+def definition_files(path: Path) -> tuple[Path, ...]:
+    """The file at a path, or every `*.yaml` and `*.yml` below a folder, in order of names."""
+    if path.is_file():
+        return (path,)
+    found = (one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
+    return tuple(sorted(found))
+
+
+def read_definitions(*paths: Path, today: date | None = None) -> tuple[Result, ...]:
+    """Read the definitions at some paths, in this order, each file once.
 
     A product that two files define is an error in the second.
 
     Raises:
-        OSError: where the path or a file cannot be read.
+        OSError: where a path or a file cannot be read.
     """
-    if path.is_file():
-        return (read_definition(path, today),)
+    files: dict[Path, Path] = {}
+    for path in paths:
+        for one in definition_files(path):
+            files.setdefault(one.resolve(), one)
     taken: dict[str, str] = {}
-    files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-    return tuple(_read_file(one, taken, today) for one in files)
+    return tuple(_read_file(one, taken, today) for one in files.values())
 
 
 def _read_file(path: Path, taken: dict[str, str], today: date | None) -> Result:

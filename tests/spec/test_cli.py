@@ -54,6 +54,23 @@ def folder(tmp_path, shop):
     return tmp_path
 
 
+def test_validate_takes_several_paths(northstar, folder, tmp_path):
+    """Files and folders in one run, each file once; a product in two of them is told."""
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "copy.yaml").write_text((folder / "shop.yaml").read_text())
+    result = northstar("validate", SHIPPED, folder / "shop.yaml", folder)
+    assert result.exit_code == 3
+    assert "product-twice" in result.stdout
+    assert "3 definitions: 1 error" in result.stdout
+
+
+def test_a_path_that_is_not_there_is_told(northstar, tmp_path):
+    """It is another slip than a folder without definitions."""
+    result = northstar("validate", SHIPPED, tmp_path / "shpo.yaml")
+    assert (result.exit_code, result.stderr) == (2, f"there is no {tmp_path / 'shpo.yaml'}\n")
+
+
 def test_validate_passes_good_definitions(northstar):
     """A good folder ends with 0 and a line that says so, and is good enough for `--strict`."""
     result = northstar("validate", SHIPPED, "--strict")
