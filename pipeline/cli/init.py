@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.exits import Exit, leave
-from pipeline.cli.sampled import RECORDS, Sniffed, sniffed
+from pipeline.cli.sampled import RECORDS, Sniffed, sniffed, why_no_fit
 from pipeline.core.timestamps import BAD
 from pipeline.edges.files import Lines
 from pipeline.sniff.envelope import times_ms
@@ -58,6 +58,7 @@ def init(
         leave(Exit.USAGE, f"{file} is there already; name another file")
     except OSError as error:
         leave(Exit.USAGE, f"{file} cannot be written: {error.strerror}")
+    typer.echo(f"{file} is written; what to run next:", err=True)
     typer.echo(f"northstar validate {file}")
     if found is not None and found.topic is None:
         typer.echo(_replay(found, file))
@@ -71,7 +72,8 @@ def worksheet(game: Game) -> str:
 def _starter(found: Sniffed | None, file: Path) -> str:
     assert found is not None
     if found.fit is None:
-        leave(Exit.FINDINGS, f"no envelope fits {found.origin}: start with --game instead")
+        why = why_no_fit(found.sample, "start with --game instead")
+        leave(Exit.FINDINGS, f"{found.origin}: {why}")
     product = Path(found.origin).name.partition(".")[0] if str(file) == "-" else file.stem
     topics = [found.topic] if found.topic else _topics(found)
     try:

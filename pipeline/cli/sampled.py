@@ -50,6 +50,16 @@ def sniffed(origin: str, records: int, bootstrap: str | None, settings: Path | N
     return Sniffed(origin, None if is_file else origin, lines, sample, fit, seen)
 
 
+def why_no_fit(sample: Sample, instead: str) -> str:
+    """What is wrong with a sample that no envelope fits; `instead` is for one that can be read."""
+    if not sample.records:
+        return "there are no records in it"
+    if sample.unreadable.total() == sample.records:
+        reasons = ", ".join(sample.unreadable)
+        return f"no record could be read ({reasons}): each line, or message, is one JSON object"
+    return f"no envelope fits; {instead}"
+
+
 def _of_file(path: str, limit: int) -> tuple[Lines, Sequence[Records]]:
     polls: list[Records] = []
     try:

@@ -10,17 +10,17 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.exits import Exit
-from pipeline.cli.sampled import RECORDS, Sniffed, sniffed
+from pipeline.cli.sampled import RECORDS, Sniffed, sniffed, why_no_fit
+from pipeline.cli.validate import show
 from pipeline.sniff.fields import shown_name, told
+from pipeline.terminal.width import console_for
 
 NAMES_MAX = 50
 FIELDS_MAX = 40  # of an event, in the table; JSON has all
-WIDTH = 120
 
 
 class Output(StrEnum):
@@ -54,7 +54,8 @@ def sniff(
     else:
         _show(facts)
     if found.fit is None:
-        typer.echo("no envelope fits; spell one out: definitions/LANGUAGE.md, source", err=True)
+        instead = "spell one out: definitions/LANGUAGE.md, source"
+        typer.echo(why_no_fit(found.sample, instead), err=True)
         raise typer.Exit(Exit.FINDINGS)
 
 
@@ -91,14 +92,16 @@ def facts_of(found: Sniffed) -> dict[str, Any]:
 
 
 def _show(facts: Mapping[str, Any]) -> None:
-    console = Console()
-    width = None if console.is_terminal else WIDTH
     for line in _head(facts):
-        console.print(Text(line), width=width)
+        show(Text(line))
     if facts["events"]:
-        console.print(_names(facts), width=width)
+        _print(_names(facts))
     for event in facts["events"]:
-        console.print(_fields(event), width=width)
+        _print(_fields(event))
+
+
+def _print(table: Table) -> None:
+    console_for(table).print(table)
 
 
 def _head(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -74,7 +74,12 @@ class Fit:
             (f"an id of {' and '.join(map(path_text, envelope.id))}", self.identified),
             (f"a user at {' or '.join(map(path_text, user_paths(self.source)))}", self.with_user),
         ]
-        return [f"{share:.0%} have {what}" for what, share in said if share > 0]
+        found = [f"{share:.0%} have {what}" for what, share in said if share > 0]
+        if not self.identified:
+            found.append("no id of a record was found: repeated ones count again (`id: path`)")
+        if not self.with_user:
+            found.append("no user was found: say where one is (`ids: {user: path}`)")
+        return found
 
 
 def user_paths(source: EnvelopeSource) -> tuple[Path, ...]:

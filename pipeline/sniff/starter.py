@@ -60,6 +60,9 @@ def _head(product: str, topics: Sequence[str], fit: Fit) -> Iterator[str]:
     envelope = fit.preset or json.dumps(dict(fit.written))
     yield "# A start, made of what a sample shows. Say what is of value to people, and rename."
     yield "# The language: definitions/LANGUAGE.md."
+    if not fit.with_user:
+        yield "# No user was found, so events are counted and nobody is. To count people, say where"
+        yield "# the id of a user is, in each event: ids: {user: path.to.its.id}"
     yield "version: 1"
     yield f"product: {snake(product, 'product')}"
     yield ""

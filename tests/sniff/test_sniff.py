@@ -227,3 +227,44 @@ def test_names_become_names_of_the_language(text, name):
 def test_keys_that_are_data_are_told_from_names(key, data):
     """Numbers, addresses and long hexadecimals are no names of fields."""
     assert is_data(key) is data
+
+
+def test_what_was_not_found_is_said(tmp_path):
+    """Without ids nothing is deduplicated, and without users nobody is counted: both are told."""
+    records = [{"kind": "opened", "ts": 1_700_000_000 + number} for number in range(20)]
+    file = written(tmp_path / "events.jsonl", records)
+    evidence = looked_at(file)["envelope"]["evidence"]
+    assert evidence[-2:] == [
+        "no id of a record was found: repeated ones count again (`id: path`)",
+        "no user was found: say where one is (`ids: {user: path}`)",
+    ]
+    assert "# No user was found" in called("init", "-", "--from", file)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "there are no records in it"),
+        ("version: 1\n", "no record could be read (invalid_json)"),
+        ('{"a": 1}\n', "no envelope fits; spell one out"),
+    ],
+)
+def test_what_is_wrong_with_a_file_that_nothing_fits_is_said(tmp_path, content, said):
+    """An empty file, one that is no JSON, and one whose envelope is unknown are three slips."""
+    file = tmp_path / "events.jsonl"
+    file.write_text(content)
+    result = CliRunner().invoke(app, ["sniff", str(file)])
+    assert (result.exit_code, said in result.stderr) == (1, True)
+
+
+def test_the_table_of_the_command_that_init_prints_is_not_cut(tmp_path):
+    """What `init` prints runs as it stands, and shows whole names and figures, with their units."""
+    name = "something_has_happened_that_has_a_long_name"
+    records = [{**tracked(number), "kind": name} for number in range(40)]
+    file = written(tmp_path / "events.jsonl", records)
+    definition = tmp_path / "mine.yaml"
+    command = called("init", definition, "--from", file).splitlines()[-1]
+    shown = called(*command.split()[1:])
+    assert f"{name}_weekly" in shown
+    assert "…" not in shown
+    assert "unknown" not in shown
