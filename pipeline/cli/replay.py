@@ -149,7 +149,8 @@ def replay(
         leave(Exit.FINDINGS, str(fault))
     typer.echo(summary(engine.counts), err=True)
     if engine.counts.consumed and not engine.counts.matched:
-        leave(Exit.FINDINGS, "no record was one of the definition's events")
+        instead = "`northstar sniff` says which envelope and which names the records have"
+        leave(Exit.FINDINGS, f"no record was one of the definition's events: {instead}")
 
 
 def ticks_between(first: int, last: int | None, every: int, at_most: int = TICKS_MAX) -> range:

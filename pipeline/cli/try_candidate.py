@@ -124,6 +124,7 @@ def try_candidate(
     tried = _side(spelled.plan, named, one.file)
     possible = [each.metric for each in spelled.changes if each.metric is not None]
     numbers = [_number(spelled.plan, name) for name in possible]
+    _check_result(result, present, _side(_plan(one), named, one.file))
     trial = Trial(tried, present, _result(result, tried, present), numbers)
     records = _Records(events, lines, Deployment(lateness_ms=lateness, tick_ms=every, shards=1))
     try:
@@ -171,16 +172,18 @@ def _number(plan: Plan, name: str) -> int:
     return number
 
 
+def _check_result(name: str | None, present: Side, candidate: Side) -> None:
+    """Exit where neither definition, as written, has the metric."""
+    if name is None or present.named(name) is not None or candidate.named(name) is not None:
+        return
+    every = [each.name for side in (present, candidate) for each in side.plan.metrics]
+    known = suggestion(name, dict.fromkeys(every), "metrics")
+    leave(Exit.USAGE, f"--result: neither definition has a metric `{name}`. {known}")
+
+
 def _result(name: str | None, candidate: Side, present: Side) -> Side | None:
     """The metric that either should foretell: the present definition's where both have one."""
-    if name is None:
-        return None
-    found = present.named(name) or candidate.named(name)
-    if found is None:
-        every = [each.name for side in (present, candidate) for each in side.plan.metrics]
-        known = suggestion(name, dict.fromkeys(every), "metrics")
-        leave(Exit.USAGE, f"--result: neither definition has a metric `{name}`. {known}")
-    return found
+    return None if name is None else present.named(name) or candidate.named(name)
 
 
 # ── running it ───────────────────────────────────────────────────────────────────────────────────

@@ -202,6 +202,7 @@ def test_wrong_use_is_said(files, flags, said):
     ended = run(*of(files), *flags)
     assert ended.exit_code == Exit.USAGE
     assert said in ended.stderr
+    assert "tried" not in ended.stderr  # the trial's own metrics are nobody's choice
 
 
 def test_a_broken_candidate_is_reported_as_ever(files):
