@@ -113,6 +113,8 @@ _WARNINGS: Final = [
     "unused-event",
     "unused-set",
     "unused-param",
+    "word-of-two-places",
+    "number-as-place",
     "owner-missing",
     "few-inputs",
     "many-inputs",

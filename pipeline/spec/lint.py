@@ -8,6 +8,7 @@ from pipeline.spec.allowances import apply_allowances
 from pipeline.spec.lint_dates import lint_dates
 from pipeline.spec.lint_noise import lint_noise
 from pipeline.spec.lint_north_star import lint_north_star
+from pipeline.spec.lint_places import lint_places
 from pipeline.spec.lint_tree import lint_tree
 from pipeline.spec.params import unused_params
 from pipeline.spec.problem import Refusal
@@ -28,6 +29,7 @@ def lint(plan: Plan, definition: Definition, findings: Findings, today: date | N
     _unused_events(plan, findings)
     _unused_sets(plan, findings)
     _unused_params(definition, findings)
+    lint_places(definition, findings)
     lint_tree(definition, findings)
     lint_north_star(plan, definition, findings)
     lint_noise(plan, findings)
