@@ -11,12 +11,18 @@ import typer
 from rich.text import Text
 
 from pipeline.cli.validate import show, valid_results_at
+from pipeline.core.formula import Survey
+from pipeline.core.publish import iso
 from pipeline.core.tree import EdgeKind, Role
 from pipeline.core.windows import maturity
+from pipeline.spec.canonical import number_text
 from pipeline.spec.trace import trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.core.plan import Plan
+    from pipeline.core.tree import Metric
 
 _BRANCH: Final = {EdgeKind.FORMULA: "──", EdgeKind.HYPOTHESIS: "┄┄", None: "◇─"}
 _LINE: Final = {EdgeKind.FORMULA: "---", EdgeKind.HYPOTHESIS: "-.-"}
@@ -120,7 +126,17 @@ def _named(plan: Plan, at: int) -> Text:
     is_final = maturity(
         window for term in trace(plan, at).terms for window in plan.terms[term].windows
     )
-    parts = (metric.role, metric.facet, metric.unit, is_final)
+    parts = (metric.role, metric.facet, metric.unit, is_final, *_more(metric))
     what = ", ".join(str(part) for part in parts if part)
     text = Text(metric.name, "bold cyan" if metric.role is Role.NORTH_STAR else "cyan")
     return text.append(f"  {metric.label}").append(f"  {what}", "dim")
+
+
+def _more(metric: Metric) -> Iterator[str]:
+    """What else is shown of a metric: segments, an interval, where it is to be."""
+    if metric.by:
+        yield f"by {' and '.join(cut.name for cut in metric.by)}"
+    if isinstance(metric.value, Survey):
+        yield "with its interval"
+    for target in metric.targets:
+        yield f"{number_text(target.value)} by {iso(target.by_ms)[:10]}"

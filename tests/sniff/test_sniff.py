@@ -1,6 +1,7 @@
 """What `sniff` and `init` make of records, and what they keep to themselves."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,18 @@ def test_names_become_names_of_the_language(text, name):
 def test_keys_that_are_data_are_told_from_names(key, data):
     """Numbers, addresses and long hexadecimals are no names of fields."""
     assert is_data(key) is data
+
+
+def test_every_key_is_documented(tmp_path):
+    """Programs may build on the keys that the page lists, and there are no others."""
+    file = written(tmp_path / "events.jsonl", [tracked(number) for number in range(20)])
+    page = (Path(__file__).parents[2] / "deploy" / "README.md").read_text()
+    section = page.split("## Looking at records")[1].split("\n## ")[0]
+    found = looked_at(file)
+    event = found["events"][0]
+    keys = {*found, *found["envelope"], *event, *event["fields"][0]}
+    listed = {key.removesuffix("[]") for key in re.findall(r"`([a-z_]+(?:\[\])?)`", section)}
+    assert keys - listed == set()
 
 
 def test_what_was_not_found_is_said(tmp_path):

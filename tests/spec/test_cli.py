@@ -195,6 +195,18 @@ graph TD
     )
 
 
+def test_the_tree_says_what_else_is_shown_of_a_metric(northstar, tmp_path, shop):
+    """Segments, intervals and targets stand beside the unit."""
+    top = "value: count(ordered), window: trailing 7d, by: [plan], unit: orders"
+    top += ", targets: [{by: 2026-12-31, value: 1200}]"
+    score = "value: nps(viewed.seconds), window: trailing 7d, unit: points"
+    metrics = f"metrics:\n  top: {{role: north_star, {top}}}\n  score: {{{score}}}\n"
+    (tmp_path / "shop.yaml").write_text(shop(metrics=metrics))
+    shown = northstar("tree", tmp_path).stdout
+    assert "north_star, orders, by plan, 1200 by 2026-12-31" in shown
+    assert "reference, points, with its interval" in shown
+
+
 def test_tree_without_anything_beside_it(northstar, tmp_path, shop):
     """A product of one metric is a tree of one line."""
     (tmp_path / "shop.yaml").write_text(shop())
