@@ -32,11 +32,12 @@ _KEPT = ("value", "window", "params", "missing", "unit")  # what decides a metri
 class Threshold:
     """A number that a set compares with: where its text stands in the set's `when`.
 
-    `name` is that of a number which has one; it is varied wherever it stands.
+    `condition` is as written, after `where=` where it stands within an aggregate. `name` is that
+    of a number which has one; it is varied wherever it stands.
     """
 
     of_set: str
-    condition: str  # as written
+    condition: str
     number: Decimal
     start: int
     end: int
@@ -178,17 +179,19 @@ def _of_set(data: dict[str, Any], name: str, varied_numbers: dict[str, Any]) -> 
     source = data["sets"][name]
     code = parse(str(source["when"]))
     numbers = {**data.get("params", {}), **source.get("params", {}), **varied_numbers}
-    for node in _comparisons(code.tree):
+    compared = [(node, code.written(node)) for node in _comparisons(code.tree)]
+    compared += [(node, f"where={code.written(node)}") for node in _within_where(code.tree)]
+    for node, condition in sorted(compared, key=lambda one: code.span(one[0].comparators[0])):
         right = node.comparators[0]
         written = code.written(right)
         named = written if isinstance(right, ast.Name) and written in numbers else None
         if _is_number(right) or named is not None:
             number = Decimal(str(numbers.get(written, written)))
-            yield Threshold(name, code.written(node), number, *code.span(right), named)
+            yield Threshold(name, condition, number, *code.span(right), named)
 
 
 def _comparisons(node: ast.expr) -> Iterator[ast.Compare]:
-    """The comparisons that a condition joins, without those within `where=`."""
+    """The comparisons that a condition joins, not those within an aggregate."""
     match node:
         case ast.BoolOp(values=values):
             for value in values:
@@ -197,6 +200,15 @@ def _comparisons(node: ast.expr) -> Iterator[ast.Compare]:
             yield from _comparisons(operand)
         case ast.Compare():
             yield node
+
+
+def _within_where(node: ast.expr) -> Iterator[ast.Compare]:
+    """The comparisons of more and less within `where=`: one that is equal has no neighbours."""
+    for call in ast.walk(node):
+        for option in call.keywords if isinstance(call, ast.Call) else ():
+            if option.arg == "where":
+                found = _comparisons(option.value)
+                yield from (one for one in found if not isinstance(one.ops[0], ast.Eq | ast.NotEq))
 
 
 def _is_number(node: ast.expr) -> bool:

@@ -41,14 +41,23 @@ def shop(value="size(makers)"):
 
 
 def test_all_sets_on_the_way_have_their_thresholds():
-    """The set that is counted comes with it, one aside does not, nor do numbers of a `where=`."""
+    """The set that is counted comes with it, and numbers in `where=`; one aside does not."""
     found = thresholds(load(shop(), "").data, "top")
     assert [(each.of_set, each.number, each.step) for each in found] == [
+        ("liked", Decimal(60), Decimal(1)),
         ("liked", Decimal(2), Decimal(1)),
         ("liked", Decimal("0.5"), Decimal("0.1")),
         ("makers", Decimal(1), Decimal(1)),
     ]
-    assert found[1].condition == "sum(watched.seconds) > 0.5"
+    assert found[0].condition == "where=seconds >= 60"
+    assert found[2].condition == "sum(watched.seconds) > 0.5"
+
+
+def test_what_has_to_be_equal_is_not_varied():
+    """One more than a code is another code: its number says nothing of the one beside it."""
+    text = shop().replace("seconds >= 60", "seconds == 60")
+    found = thresholds(load(text, "").data, "top")
+    assert Decimal(60) not in [each.number for each in found]
 
 
 def test_each_threshold_is_one_less_and_one_more():
@@ -56,6 +65,8 @@ def test_each_threshold_is_one_less_and_one_more():
     text = shop()
     found = varied(text, read_text(text, "").plan, "top")
     assert [(str(each.number), each.refused) for each in found.changes] == [
+        ("59", None),
+        ("61", None),
         ("1", None),
         ("3", None),
         ("0.4", None),
@@ -72,9 +83,9 @@ def test_a_variant_is_varied_with_its_own_numbers():
     text = shop("size(makers), variants: {often: {times: 5}}")
     plan = read_text(text, "").plan
     found = varied(text, plan, "top__often")
-    assert [str(each.number) for each in found.changes][:2] == ["4", "6"]
+    assert [str(each.number) for each in found.changes][2:4] == ["4", "6"]
     edited = read_text(shop().replace("times: 2", "times: 6"), "").plan
-    assert identity(found.plan, found.changes[1].metric) == identity(edited, "top")
+    assert identity(found.plan, found.changes[3].metric) == identity(edited, "top")
     assert identity(found.plan, "top__often") == identity(plan, "top__often")
 
 
@@ -89,7 +100,16 @@ def test_a_name_of_two_numbers_is_not_varied():
     )
     found = varied(text, read_text(text, "").plan, "top")
     said = "`times` is another number in another set"
-    assert [each.refused for each in found.changes] == [said, said, None, None, said, said]
+    assert [each.refused for each in found.changes] == [
+        None,
+        None,
+        said,
+        said,
+        None,
+        None,
+        said,
+        said,
+    ]
 
 
 def identity(plan, metric):
@@ -109,5 +129,5 @@ def test_names_that_are_taken_are_left_alone():
     text = shop() + "  tried: {value: size(aside)}\n"
     found = varied(text, read_text(text, "").plan, "top")
     assert {each.metric for each in found.changes if each.metric} == {
-        f"tried___{side}_{at}" for at in (0, 1) for side in ("less", "more")
-    } | {"tried___more_2"}
+        f"tried___{side}_{at}" for at in (0, 1, 2) for side in ("less", "more")
+    } | {"tried___more_3"}

@@ -99,7 +99,8 @@ def test_the_candidate_foretells_renewals(files):
 
 def test_what_the_threshold_decides(files):
     """With one long video half of the others count too, with three at most three regulars."""
-    (found,) = tried(files)["thresholds"]
+    within, found = tried(files)["thresholds"]
+    assert (within["condition"], within["as_written"]["threshold"]) == ("where=seconds >= 60", 60.0)
     assert (found["set"], found["condition"]) == (
         "deep",
         "count(watched, where=seconds >= 60) >= 2",
