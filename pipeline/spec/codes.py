@@ -121,6 +121,7 @@ _WARNINGS: Final = [
     "input-adrift",
     "guardrail-missing",
     "noisy-limit",
+    "ratio-of-two-windows",
     "vanity-north-star",
     "lagging-north-star",
     "unmeasurable-metric",

@@ -10,6 +10,7 @@ from pipeline.spec.lint_noise import lint_noise
 from pipeline.spec.lint_north_star import lint_north_star
 from pipeline.spec.lint_places import lint_places
 from pipeline.spec.lint_tree import lint_tree
+from pipeline.spec.lint_windows import lint_windows
 from pipeline.spec.params import unused_params
 from pipeline.spec.problem import Refusal
 
@@ -33,6 +34,7 @@ def lint(plan: Plan, definition: Definition, findings: Findings, today: date | N
     lint_tree(definition, findings)
     lint_north_star(plan, definition, findings)
     lint_noise(plan, findings)
+    lint_windows(plan, findings)
     lint_dates(definition, findings, today)
     apply_allowances(definition, findings, today)
 

@@ -125,3 +125,22 @@ def test_an_allowance_ends_with_its_day():
 def test_examples_of_the_page_are_read_as_it_says():
     """A fragment changes what it names and nothing else."""
     assert found_in("label: Shop\n") == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('count(read, window="trailing 1d") / count(ordered)', {"ratio-of-two-windows"}),
+        ('sum(ordered.amount) / count(read, window="calendar day")', {"ratio-of-two-windows"}),
+        ("count(read) / count(ordered)", set()),
+        ('distinct(read.user, window="trailing 1d") / distinct(ordered.user)', set()),
+        ('count(read, window="trailing 1d") / count(read)', set()),
+        ("count(read) / size(regulars)", set()),
+        ("100 * count(read) / count(ordered)", set()),
+    ],
+)
+def test_ratios_of_two_windows(value, expected):
+    """Only what happened is meant, and of two events: people and one event by itself may be."""
+    text = f"{BASE}  ratio: {{value: '{value}', window: trailing 28d}}\n"
+    found = {problem.name for problem in read_text(text, "f.yaml", TODAY).problems}
+    assert found == expected
