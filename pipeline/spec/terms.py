@@ -10,7 +10,6 @@ from pipeline.core.plan import Term, TermKind
 from pipeline.core.sets import Reach
 from pipeline.spec import growth
 from pipeline.spec.as_of import Reader
-from pipeline.spec.findings import Broken
 
 if TYPE_CHECKING:
     from pipeline.core.streams import OfItems
