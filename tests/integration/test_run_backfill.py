@@ -27,12 +27,13 @@ ENVIRONMENT = {
     "KAFKA__SLOTS": "2",
     "KAFKA__START": "latest",  # of what no state was saved of; it is no word on history
 }
-# A few records at a time, so that there is a middle.
+# A batch at a time and then a rest, so that there is a middle: it takes seconds.
 SLOWLY = {
-    "KAFKA__PROPERTIES__FETCH_MAX_BYTES": "20000",
-    "KAFKA__PROPERTIES__MESSAGE_MAX_BYTES": "20000",
+    "KAFKA__PROPERTIES__FETCH_MESSAGE_MAX_BYTES": "20000",
+    "KAFKA__PROPERTIES__QUEUED_MAX_MESSAGES_KBYTES": "1",
+    "KAFKA__PROPERTIES__FETCH_QUEUE_BACKOFF_MS": "500",
 }
-READING_S_MAX = 1.0
+READING_S_MAX = 0.5
 CHANGED = (
     collaboration.DEFINITION.replace("trailing 84d", "trailing 90d")
     .replace(
