@@ -68,6 +68,7 @@ PARTITION_WATERMARK: Final = "northstar_partition_watermark_timestamp_seconds"
 PARTITION_LAG_MESSAGES: Final = "northstar_partition_lag_messages"
 PARTITION_LAG_SECONDS: Final = "northstar_partition_lag_seconds"
 PARTITION_IDLE: Final = "northstar_partition_idle"
+PARTITION_IDS: Final = "northstar_partition_ids"
 
 TABLE_ENTITIES: Final = "northstar_table_entities"
 PENDING_ROWS: Final = "northstar_pending_rows"
@@ -92,6 +93,7 @@ OUTCOME: Final = "outcome"
 TOPIC: Final = "topic"
 PARTITION: Final = "partition"
 TABLE: Final = "table"
+ENTITY: Final = "entity"
 ROLE: Final = "role"
 FACET: Final = "facet"
 UNIT: Final = "unit"
@@ -154,6 +156,7 @@ HELP: Final[dict[str, str]] = {
     PARTITION_LAG_MESSAGES: "Records of a partition that are not read yet.",
     PARTITION_LAG_SECONDS: "Age of the newest record read while newer ones wait; 0 without lag.",
     PARTITION_IDLE: "1 while a partition is too quiet to hold the others back, else 0.",
+    PARTITION_IDS: "Ids of a kind that a partition has brought, where that is limited.",
     TABLE_ENTITIES: "Rows that a table holds, over the shards of this process.",
     PENDING_ROWS: "Rows that wait for their tick.",
     EVALUATED: "Event time of the newest tick that this process evaluated.",

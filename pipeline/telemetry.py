@@ -28,7 +28,8 @@ class LetterOutcome(StrEnum):
 class PartitionFigures:
     """One source partition. Times are event time in milliseconds; lag is to the end of the log.
 
-    `lost_messages` were gone from the log before they were read, and passed over by policy.
+    `lost_messages` were gone from the log before they were read, and passed over by policy. `ids`
+    are how many of each kind it has brought, where that is limited.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -37,6 +38,7 @@ class PartitionFigures:
     lag_ms: int | None = None
     idle: bool = False
     lost_messages: int = 0
+    ids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

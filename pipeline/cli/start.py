@@ -80,6 +80,7 @@ def deployment_of(settings: Settings) -> Deployment:
         future_max_ms=settings.time.future_max_ms,
         dedup_horizon_ms=settings.time.dedup_horizon_ms,
         shards=settings.engine.shards,
+        ids_max=settings.limits.ids,
         salt=xxh3_64_intdigest(settings.salt.get_secret_value().encode()),
     )
 

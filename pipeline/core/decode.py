@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.carried import Beside
+from pipeline.core.crowd import Bringers, Crowd, horizons
 from pipeline.core.dedup import Dedup
 from pipeline.core.deployment import Deployment
 from pipeline.core.enveloped import Enveloped, fitting, times_of
@@ -68,19 +69,23 @@ Times = NDArray[np.int64]
 
 @dataclass(slots=True)
 class PartitionState:
-    """What decode remembers of a partition: the newest event time, and recent message ids."""
+    """What decode remembers of a partition: newest event time, message ids, and whom it brought."""
 
     dedup: Dedup
     newest_ms: int = LONG_AGO
+    crowd: Crowd | None = None
 
     def dump(self) -> Arrays:
         """Everything remembered, as named arrays."""
-        return {"newest_ms": np.array([self.newest_ms], np.int64), **self.dedup.dump()}
+        crowd = {} if self.crowd is None else self.crowd.dump()
+        return {"newest_ms": np.array([self.newest_ms], np.int64), **self.dedup.dump(), **crowd}
 
     def load(self, arrays: Arrays) -> None:
         """Take the place of a fresh state with what `dump` gave."""
         self.newest_ms = int(arrays["newest_ms"][0])
         self.dedup.load(arrays)
+        if self.crowd is not None:
+            self.crowd.load(arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Decoder:
         self._deployment = deployment
         self._names = {name: code for code, name in enumerate(record_names(plan))}
         self._bearers = [bearers(plan, event) for event in plan.events]
+        self._bringers = Bringers(plan, self._bearers)
         self._retention = retentions(plan)
         self._places = places_by_name(plan)
         self._shape = shape_of(plan, self._places)
@@ -119,7 +125,9 @@ class Decoder:
 
     def fresh(self) -> PartitionState:
         """The state of a partition that nothing was read from."""
-        return PartitionState(Dedup(self._deployment.dedup_horizon_ms))
+        limit = self._deployment.ids_max
+        crowd = None if limit is None else Crowd(horizons(self._plan), limit)
+        return PartitionState(Dedup(self._deployment.dedup_horizon_ms), crowd=crowd)
 
     def decode(self, records: Records, state: PartitionState) -> Decoded:
         """Turn records into columns; `state` moves on."""
@@ -155,6 +163,10 @@ class Decoder:
         judged.refusals.add(Reason.FUTURE, future)
         old = batch.visible_ms - times > self._retention[codes]
         judged.refusals.add(Reason.TOO_OLD, old)
+        if poll.state.crowd is not None:
+            columns, none = self._bringers.columns(batch), judged.refusals.none
+            many = poll.state.crowd.refused(columns, none, batch.visible_ms, before)
+            judged.refusals.add(Reason.TOO_MANY_IDS, many)
         repeated = self._repeated(judged, before, poll.state)
         poll.counts.duplicate += int(np.count_nonzero(repeated))
         judged.refusals.put_into(poll.rejected, at)

@@ -14,7 +14,7 @@ class Deployment:
     `tick_ms`: readings are made at its multiples. `lateness_ms`: how far events may be out of
     order and still count in time. `dedup_horizon_ms`: how long a message id is remembered.
     `shards`: into how many pieces state is cut; fixed for the life of the saved state.
-    `salt`: seeds the hashes of ids.
+    `salt`: seeds the hashes of ids. `ids_max`: how many ids of a kind a partition may bring.
     """
 
     tick_ms: int = 5 * SECOND_MS
@@ -23,3 +23,4 @@ class Deployment:
     dedup_horizon_ms: int = HOUR_MS
     shards: int = 32
     salt: int = 0
+    ids_max: int | None = None

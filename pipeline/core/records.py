@@ -27,6 +27,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     FUTURE = "future"
     TOO_OLD = "too_old"
+    TOO_MANY_IDS = "too_many_ids"
 
 
 class Filtered(StrEnum):

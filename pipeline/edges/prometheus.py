@@ -305,6 +305,13 @@ class TelemetryCollector(Collector):
                 if value is not None:
                     family.add_metric(of, value)
             yield family
+        ids = GaugeMetricFamily(
+            names.PARTITION_IDS, names.HELP[names.PARTITION_IDS], labels=(*labels, names.ENTITY)
+        )
+        for of, figures in partitions:
+            for entity, known in figures.ids.items():
+                ids.add_metric([*of, names.label_value(entity)], known)
+        yield ids
 
 
 def _seconds(time_ms: int | None) -> float | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Final
 
+import structlog
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from pipeline.core.clock import HOLDS_NOBODY_BACK
@@ -37,9 +38,12 @@ POLL_RECORDS: Final = 16_384
 # A slot that is ahead of the others waits for them when this many rows wait for their tick: at
 # about 60 bytes each, a quarter of a gigabyte.
 PENDING_ROWS_MAX: Final = 4_000_000
+MANY: Final = 0.8  # of the ids that a partition may bring, from which on it is warned of
 _REST: Final = timedelta(milliseconds=10)  # between polls that found nothing
 
 Keyed = tuple[str, Message]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         self._told_ms: int | None = None
         self._saved_positions: list[dict[int, int]] = []
         self._resting = False
+        self._warned: dict[int, set[str]] = defaultdict(set)
         if saved is not None:
             self._load(saved)
         self._reader: SlotReader = intake.source.open(number, self._positions)
@@ -189,11 +194,22 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         figures = self._intake.telemetry.partition(number)
         figures.counts.add(decoded.counts)
         figures.watermark_ms = decoded.watermark_ms
+        if state.crowd is not None:
+            figures.ids = state.crowd.sizes()
+            self._warn_of_many(number, figures.ids)
         _, self._positions[number] = _span(records)
         if contributions.visible_ms is not None:
             first_ms, _ = contributions.visible_ms
             self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
         return contributions
+
+    def _warn_of_many(self, number: int, ids: Mapping[str, int]) -> None:
+        limit = self._intake.deployment.ids_max
+        assert limit is not None
+        many = {kind for kind, known in ids.items() if known >= MANY * limit}
+        for kind in sorted(many - self._warned[number]):
+            log.warning("a partition nears its limit", partition=number, entity=kind, limit=limit)
+        self._warned[number] |= many
 
     def _watermark_ms(self) -> int:
         holding = [number for number in self._reader.partitions() if not self._is_absent(number)]

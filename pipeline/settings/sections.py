@@ -241,6 +241,17 @@ class EngineSettings(_Section):
     )
 
 
+class LimitSettings(_Section):
+    """What may be brought. None is set by default: how many ids there are is for the product."""
+
+    ids: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="a whole number from 1 to 1000000000, or null for no limit",
+    )
+
+
 class HttpSettings(_Section):
     """The HTTP server and its limits."""
 
@@ -287,6 +298,7 @@ class Settings(_Section):
     transitions: TransitionSettings = TransitionSettings()
     time: TimeSettings = TimeSettings()
     engine: EngineSettings = EngineSettings()
+    limits: LimitSettings = LimitSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     salt: SecretStr = Field(

@@ -60,6 +60,7 @@ def busy():
     figures.counts.rejected[Reason.FUTURE] = 2
     figures.watermark_ms, figures.lag_messages, figures.lag_ms = 4_500, 7, 1_500
     figures.lost_messages = 4
+    figures.ids = {"user": 8}
     telemetry.dead_letters[LetterOutcome.SENT] = 2
     return telemetry
 
@@ -264,6 +265,7 @@ def test_telemetry_is_shown():
     assert registry.get_sample_value(names.PARTITION_LAG_MESSAGES, partition) == 7
     assert registry.get_sample_value(names.PARTITION_LAG_SECONDS, partition) == 1.5
     assert registry.get_sample_value(names.PARTITION_IDLE, partition) == 0
+    assert registry.get_sample_value(names.PARTITION_IDS, {**partition, "entity": "user"}) == 8
     assert registry.get_sample_value(names.RECORDS_MATCHED) == 6
     assert registry.get_sample_value(names.RECORDS_DUPLICATE) == 1
     assert registry.get_sample_value(names.RECORDS_LATE) == 2

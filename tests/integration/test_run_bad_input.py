@@ -4,7 +4,7 @@ What is rejected goes to the topic of dead letters, as it was.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from pipeline import names
 from pipeline.cli.exits import Exit
 from pipeline.core.records import Reason
 from pipeline.edges.dead_letters import HEADER_PREFIX
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.services
 GOOD = 3_000  # the first of the log, with which nothing is wrong
 MIB = 1 << 20
 KILLS = 3
+IDS = 40  # that a partition may bring, where they are limited
 ASK_TIMEOUT_S = 10.0
 LETTERS_TIMEOUT_S = 60.0
 MESSAGE_BYTES_MAX = 4 * MIB  # what broker and producer let through; the engine's limit is its own
@@ -301,6 +303,56 @@ def test_every_rejected_record_is_a_letter_across_kills(roomy, tmp_path):
 
     expected = {letter(topic, *each) for each in zip(records, fates, strict=True)} - {None}
     assert expected == {*letters_in(roomy, dead)}
+
+
+def test_ids_beyond_the_limit_are_letters_and_numbers_those_of_the_others(roomy, tmp_path):
+    """Whom a partition brought first is counted exactly, also across `kill -9`."""
+    log = collaboration.log()[:GOOD]
+    topic, dead = collaboration.create_topic(roomy), roomy.create_topic(partitions=1)
+    limits = {"LIMITS__IDS": str(IDS), "DEAD_LETTERS__BURST": "100000"}
+    often = {"ENGINE__EPOCH_INTERVAL": "200ms", "ENGINE__SHARDS": "8"}
+    with run_with_letters(roomy, topic, dead, tmp_path, **limits, **often) as northstar:
+        northstar.begin()
+        collaboration.produce(roomy, topic, log[: GOOD // 2])
+        wait_until(lambda: rejected(northstar) > 0, "a rejected record", LETTERS_TIMEOUT_S)
+        northstar.kill()
+        northstar.begin()
+        collaboration.produce(roomy, topic, log[GOOD // 2 :])
+        tick = collaboration.newest_tick_ms(GOOD)
+        northstar.wait_until_tick(tick)
+        metrics = northstar.get("/metrics").text
+        assert northstar.end()[0] == Exit.OK
+
+    let_in = [record for record, fate in zip(log, fates_of(log), strict=True) if fate == "matched"]
+    refused = {letter(topic, *each) for each in zip(log, fates_of(log), strict=True)} - {None}
+    assert of_metrics(metrics) == (tick, truth(let_in, tick)[0])
+    assert refused == {*letters_in(roomy, dead)}
+    assert len(let_in) > GOOD / 2 > len(refused) > 0
+    assert (
+        f'{names.PARTITION_IDS}{{entity="file",partition="0",topic="{topic}"}} {IDS}.0' in metrics
+    )
+
+
+def fates_of(log):
+    """What becomes of records where ids are limited. None is forgotten, since creators are taught.
+
+    An event brings a file, a contributor and a project.
+    """
+    known, closed = defaultdict(set), set()
+    for record in log:
+        event = json.loads(record.value)
+        brings = [event["userId"], event["properties"]["file"], event["context"]["groupId"]]
+        kinds = [(record.partition, kind) for kind in range(len(brings))]
+        new = [of for of, each in zip(kinds, brings, strict=True) if each not in known[of]]
+        full = [of for of in new if len(known[of]) == IDS]
+        if full and not closed & {*new}:
+            closed.add(full[0])
+        if closed & {*new} or full:
+            yield Reason.TOO_MANY_IDS
+            continue
+        for of, each in zip(kinds, brings, strict=True):
+            known[of].add(each)
+        yield "matched"
 
 
 def rejected(northstar):

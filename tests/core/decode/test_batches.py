@@ -22,6 +22,8 @@ from tests.core.decode.cases import GOOD, ONE_OF_ALL
 from tests.core.decode.decoded import DEPLOYMENT, OWN, counted, decoded, reading, rows
 from tests.core.plans import AT_MS, SUITE, record, records
 
+LIMITED = replace(DEPLOYMENT, ids_max=3)
+
 
 def test_a_batch_holds_ids_values_and_places_in_order():
     """Every row has its ids by where they were read, and its values by event and name."""
@@ -108,15 +110,15 @@ def drawn_stream(seed, size):
     return found
 
 
-def in_batches(values, bounds, *, saved=False):
+def in_batches(values, bounds, deployment=DEPLOYMENT, *, saved=False):
     """Rows, counts and watermark of records that come in several batches."""
-    decoder = Decoder(SUITE, DEPLOYMENT)
-    matcher = Matcher(SUITE, DEPLOYMENT)
+    decoder = Decoder(SUITE, deployment)
+    matcher = Matcher(SUITE, deployment)
     state, counts, found = decoder.fresh(), Counts(), []
     for start, end in pairwise(bounds):
         if saved:
             arrays, _ = unpack(pack(state.dump(), {}))
-            decoder = Decoder(SUITE, DEPLOYMENT)
+            decoder = Decoder(SUITE, deployment)
             state = decoder.fresh()
             state.load(arrays)
         piece = records(values[start:end], first_offset=start)
@@ -131,8 +133,8 @@ def in_batches(values, bounds, *, saved=False):
 def test_batches_do_not_matter(size):
     """Records one by one, by sevens, by thousands or all at once give the same rows and counts."""
     values = drawn_stream(size, 1_500)
-    whole = in_batches(values, [0, len(values)])
-    assert whole == in_batches(values, [*range(0, len(values), size), len(values)])
+    whole = in_batches(values, [0, len(values)], LIMITED)
+    assert whole == in_batches(values, [*range(0, len(values), size), len(values)], LIMITED)
     counts = whole[1]
     assert counts.balanced
     assert min(counts.matched, counts.duplicate, counts.late) > 0
@@ -145,4 +147,18 @@ def test_any_cut_with_a_restart_at_every_batch_gives_the_same(seed, size, cuts):
     """However records are cut, and though every batch comes after a restart."""
     values = drawn_stream(seed, size)
     bounds = [0, *sorted(cut % (size + 1) for cut in cuts), size]
-    assert in_batches(values, [0, size]) == in_batches(values, bounds, saved=True)
+    for deployment in (DEPLOYMENT, LIMITED):
+        whole = in_batches(values, [0, size], deployment)
+        assert whole == in_batches(values, bounds, deployment, saved=True)
+
+
+def test_those_who_came_first_are_counted_as_if_there_were_no_limit():
+    """Of a fourth user no record is accepted; of the others none is missing."""
+    users = [*"abcabdcadb"]
+    values = [record(userId=f"u{user}", chart=None) for user in users]
+
+    found, counts, _ = in_batches(values, [0, len(values)], LIMITED)
+
+    known = [value for value, user in zip(values, users, strict=True) if user != "d"]
+    assert found == in_batches(known, [0, len(known)])[0]
+    assert counts.rejected == {Reason.TOO_MANY_IDS: users.count("d")}
