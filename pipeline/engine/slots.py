@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -194,18 +194,19 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         figures = self._intake.telemetry.partition(number)
         figures.counts.add(decoded.counts)
         figures.watermark_ms = decoded.watermark_ms
-        if state.crowd is not None:
-            figures.ids = state.crowd.sizes()
-            self._warn_of_many(number, figures.ids)
+        self._tell_ids(number, state)
         _, self._positions[number] = _span(records)
         if contributions.visible_ms is not None:
             first_ms, _ = contributions.visible_ms
             self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
         return contributions
 
-    def _warn_of_many(self, number: int, ids: Mapping[str, int]) -> None:
+    def _tell_ids(self, number: int, state: PartitionState) -> None:
+        """Show whom a partition has brought, where that is limited, and warn once of each kind."""
         limit = self._intake.deployment.ids_max
-        assert limit is not None
+        if limit is None or state.crowd is None:
+            return
+        ids = self._intake.telemetry.partition(number).ids = state.crowd.sizes()
         many = {kind for kind, known in ids.items() if known >= MANY * limit}
         for kind in sorted(many - self._warned[number]):
             log.warning("a partition nears its limit", partition=number, entity=kind, limit=limit)
@@ -305,6 +306,7 @@ class Slot(StatefulSourcePartition[Keyed, bytes]):
         for number, state in saved_states.items():
             self._states[number] = self._decoder.fresh()
             self._states[number].load(state)
+            self._tell_ids(number, self._states[number])
 
     def _tell_durable(self) -> None:
         """A poll after a snapshot means that the epoch before that snapshot is on disk."""

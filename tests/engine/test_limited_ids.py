@@ -53,12 +53,15 @@ def test_stopping_anywhere_refuses_no_other(records, local, tmp_path, workers):
     assert same((expected[tick.at_ms] for tick in published), published)
 
 
-def test_a_partition_is_warned_of_before_it_is_full(records, capsys):
-    """Once for each kind of ids; how many there are is shown."""
-    source, telemetry = MemorySource(records, slots=2, live=True), Telemetry()
-    bytewax(PLAN, LIMITED, source, stop=until_exhausted(source), telemetry=telemetry)
+def test_a_partition_is_warned_of_before_it_is_full(records, tmp_path, capsys):
+    """Once for each kind of ids; how many there are is shown, also before more is read."""
+    for _ in range(2):
+        source, telemetry = MemorySource(records, slots=2, live=True), Telemetry()
+        stop = until_exhausted(source)
+        bytewax(PLAN, LIMITED, source, stop=stop, telemetry=telemetry,
+                store=tmp_path / "store", store_parts=2)  # fmt: skip
 
-    warned = capsys.readouterr().out.count("a partition nears its limit")
-    known = [ids for figures in telemetry.partitions.values() for ids in figures.ids.values()]
-    assert warned == sum(each >= 0.8 * LIMITED.ids_max for each in known) > 0
-    assert max(known) <= LIMITED.ids_max
+        warned = capsys.readouterr().out.count("a partition nears its limit")
+        known = [ids for figures in telemetry.partitions.values() for ids in figures.ids.values()]
+        assert warned == sum(each >= 0.8 * LIMITED.ids_max for each in known) > 0
+        assert max(known) <= LIMITED.ids_max
