@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from pipeline.edges.faults import AuthFailedError, UnreachableError
-from pipeline.edges.kafka_tls import VERIFY_FAILED, distrust
+from pipeline.edges.kafka_tls import VERIFY_FAILED, WANTS_TLS, distrust, wants_tls
 from pipeline.settings import KafkaSettings, SettingProblem, SettingsError
 
 REACHABLE_TIMEOUT_S: Final = 8.0
@@ -222,6 +222,8 @@ def check_reachable(
         consumer.close()
     if missing:
         causes = [error.str() for error in errors if error.code() != ALL_BROKERS_DOWN]
+        if not causes and wants_tls(settings):
+            raise UnreachableError(f"Kafka at {settings.bootstrap}: {WANTS_TLS}")
         cause = without_secrets(causes[-1] if causes else missing, settings)
         raise UnreachableError(f"Kafka at {settings.bootstrap}: {cause} ({timeout_s:g} s)")
 

@@ -1,7 +1,8 @@
-"""Why a broker's certificate is not trusted, in words.
+"""What is wrong between us and a broker's TLS, in words.
 
-librdkafka says of each that verification failed and to look at `ssl.ca.location`, also where it is
-the name that is wrong. So the broker is asked once more, by Python, which says what it was.
+librdkafka says of every certificate that it does not trust to look at `ssl.ca.location`, also where
+it is the name that is wrong, and of a listener that wants TLS that it does not answer. So the
+broker is asked once more, by Python, which knows what it was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from pipeline.settings import KafkaSettings
 
 VERIFY_FAILED: Final = "certificate verify failed"  # in librdkafka's words, and OpenSSL's
 
-_TIMEOUT_S: Final = 2.0
+WANTS_TLS: Final = (
+    "it wants TLS; kafka.properties.security.protocol must be SSL, or SASL_SSL with a password"
+)
+
+_TIMEOUT_S: Final = 1.0
 _NAME_MISMATCHES: Final = frozenset({62, 64})  # OpenSSL's X509_V_ERR_HOSTNAME_ and _IP_ADDRESS_
 _ABOUT_NAMES: Final = (
     "write brokers in kafka.bootstrap by a name that their certificate has; their "
@@ -35,6 +40,24 @@ def distrust(settings: KafkaSettings) -> str:
         if fault is not None:
             return f"the broker's certificate is not trusted: {_said(fault)}; {_ABOUT_SIGNERS}"
     return f"a broker's certificate is not trusted; {_ABOUT_SIGNERS}; or {_ABOUT_NAMES}"
+
+
+def wants_tls(settings: KafkaSettings) -> bool:
+    """Whether the first of the brokers speaks TLS, though we were not told to; waits a second."""
+    protocol = settings.properties.get("security.protocol")
+    if protocol is not None and "SSL" in protocol.get_secret_value().upper():
+        return False
+    host, _, port = settings.bootstrap.split(",")[0].rpartition(":")
+    whoever = ssl.create_default_context()
+    whoever.check_hostname, whoever.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, int(port)), _TIMEOUT_S) as plain,
+            whoever.wrap_socket(plain),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _said(fault: ssl.SSLCertVerificationError) -> str:

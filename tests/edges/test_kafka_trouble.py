@@ -15,6 +15,7 @@ from pipeline.edges.dead_letters import DeadLetters
 from pipeline.edges.faults import AuthFailedError, UnreachableError
 from pipeline.edges.kafka import KafkaSource
 from pipeline.edges.kafka_client import check_reachable
+from pipeline.edges.kafka_watch import GONE_AFTER_LOOKS, Watch
 from pipeline.settings import load
 from pipeline.telemetry import LetterOutcome, Telemetry
 from tests.edges.letters import nowhere, polled, rejected
@@ -210,6 +211,27 @@ def test_a_partition_that_nobody_leads_is_told_when_a_slot_opens(cluster, start,
 
     with pytest.raises(UnreachableError, match=f"{TOPIC} partition 0: "):
         start()
+
+
+def test_a_topic_is_gone_when_looks_in_a_row_have_not_found_it(cluster):
+    """One broker may not have heard of it yet; between two that have not, one that has tells."""
+    watch = Watch(settings(cluster, **{"kafka.refresh": "10m"}).kafka, [TOPIC])
+
+    def look(times):
+        cluster.refuse_topic(TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)
+        for _ in range(times):
+            with pytest.raises(UnreachableError, match=f"topic {TOPIC}: "):
+                watch._refresh()
+        cluster.refuse_topic(TOPIC, KafkaError.NO_ERROR)
+
+    look(GONE_AFTER_LOOKS - 1)
+    watch._refresh()
+    look(GONE_AFTER_LOOKS - 1)
+    assert watch.over is None
+    look(1)
+    assert watch.over is not None
+    assert watch.over.startswith(f"topic {TOPIC} is gone: it was deleted")
+    watch.close()
 
 
 def test_a_topic_that_we_may_not_read_is_told_at_start(cluster):

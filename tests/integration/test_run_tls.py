@@ -98,3 +98,16 @@ def test_a_broker_that_is_not_who_it_should_be_is_refused(
     assert line.startswith(f"Kafka at {where}: {fault}")
     assert advice in line
     assert ended.took_s < REACHABLE_TIMEOUT_S + START_S
+
+
+def test_a_listener_that_wants_tls_says_so(broker, topic):
+    """Exit code 5, and what to set; librdkafka says that it does not answer."""
+    where = broker.tls_bootstraps[0]
+
+    ended = run_to_end(
+        {"KAFKA__TOPICS": topic}, str(COLLABORATION), "--kafka-bootstrap", where, "--port", "0"
+    )
+
+    assert ended.code == Exit.UNREACHABLE
+    (line,) = ended.words
+    assert line.startswith(f"Kafka at {where}: it wants TLS; kafka.properties.security.protocol")
