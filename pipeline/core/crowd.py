@@ -96,7 +96,7 @@ class _Known:
     def first_too_many(self, columns: Sequence[Ids], candidates: Flags) -> int:
         """The first row with an id that there is no room for; their number if there is none."""
         none = len(candidates)
-        room = self.limit - len(self.index)
+        room = max(self.limit - len(self.index), 0)  # it may have been lowered
         if self.closed or sum(map(len, columns)) <= room:
             return none
         new = [np.flatnonzero(candidates & self.is_new(ids)) for ids in columns]
@@ -105,7 +105,7 @@ class _Known:
         in_order = np.argsort(rows, kind="stable")
         _, first = np.unique(ids[in_order], return_index=True)
         arrivals = np.sort(rows[in_order][first])
-        return none if len(arrivals) <= room else int(arrivals[max(room, 0)])
+        return none if len(arrivals) <= room else int(arrivals[room])
 
     def admit(self, ids: Ids, visible_ms: Times) -> None:
         """Know these ids, as of then."""

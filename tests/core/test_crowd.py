@@ -125,6 +125,21 @@ def test_a_limit_that_is_raised_opens_at_once(limit, refused):
     assert again.tolist() == refused
 
 
+def test_under_a_limit_that_is_lowered_those_who_are_known_go_on():
+    """There are more of them than it lets in; only others are refused."""
+    then, all_of_them = np.zeros(3, np.int64), np.ones(3, np.bool_)
+    crowd, other = Crowd({"team": None}, limit=3), Crowd({"team": None}, limit=1)
+    crowd.refused([("team", np.array([1, 2, 3], np.uint64))], all_of_them, then, then)
+    other.load(crowd.dump())
+
+    found = [
+        other.refused([("team", np.array(ids, np.uint64))], all_of_them, then, then).tolist()
+        for ids in ([3, 2, 1], [1, 4, 2])
+    ]
+
+    assert found == [[False] * 3, [False, True, False]]
+
+
 def test_an_id_matters_as_long_as_the_longest_of_its_events():
     """And for ever where one of them teaches an attribute."""
     longest = horizons(SUITE)
