@@ -297,6 +297,7 @@ def test_a_client_that_trickles_is_closed(start):
     server = start(connection_age_max="1s")
 
     with ExitStack() as ends:
+        started_s = time.monotonic()
         (client,) = half_open(server, 1, ends)
 
         def closed():
@@ -307,6 +308,8 @@ def test_a_client_that_trickles_is_closed(start):
             return is_closed(client)
 
         wait_until(closed, "the trickling one to be closed", TIMEOUT_S, interval_s=0.1)
+        assert time.monotonic() - started_s >= 1.0
+        assert ask(server, "/healthz")[0] == 200
 
 
 def test_closing_is_clean(start):

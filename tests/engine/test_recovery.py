@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.core import snapshot
 from pipeline.core.deployment import Deployment
+from pipeline.core.known import at_first
 from pipeline.engine import recovery
 from pipeline.engine.recovery import Store, StoreRefused, manifest_of
 from tests.engine.both_engines import bytewax, compiled, until_exhausted
@@ -36,6 +37,13 @@ def directory(tmp_path):
     return tmp_path / "state"
 
 
+def opened(directory, found):
+    """What is known in a store that is opened and closed."""
+    store = Store(directory, found, PLAN)
+    store.close()
+    return store.known
+
+
 def refusal(directory, found=None):
     """Why a store is refused, also when it is asked for once more."""
     texts = []
@@ -50,8 +58,10 @@ def refusal(directory, found=None):
 
 def test_a_store_opens_under_what_it_was_made_under(directory):
     """Again and again, and `lateness_ms` and `future_max_ms` may change in between."""
+    made = (directory / "manifest.json").read_bytes()
     for changes in ({}, {"lateness_ms": 1}, {"future_max_ms": 1}):
-        Store(directory, manifest(**changes), PLAN).close()
+        assert opened(directory, manifest(**changes)) == at_first(PLAN)
+    assert (directory / "manifest.json").read_bytes() == made
 
 
 @pytest.mark.parametrize(
@@ -193,8 +203,8 @@ def test_a_store_has_one_owner_at_a_time(directory):
 
 def test_a_refused_store_is_let_go_of(directory):
     """After a refusal, the right manifest opens it."""
-    refusal(directory, manifest(shards=5))
-    Store(directory, manifest(), PLAN).close()
+    assert "shards was 4 and is 5 now" in refusal(directory, manifest(shards=5))
+    assert opened(directory, manifest()) == at_first(PLAN)
 
 
 def test_only_the_owner_may_read_and_write(tmp_path):

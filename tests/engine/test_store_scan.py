@@ -63,6 +63,11 @@ def snapshots(part):
         ).fetchall()
 
 
+def scanned(part):
+    """What is about to be loaded of a part."""
+    return {(saved.step, saved.key): saved.packed for saved in scan(part)}
+
+
 def put(part, row, stored):
     """Write over one value."""
     with closing(sqlite3.connect(part)) as database, database:
@@ -77,9 +82,12 @@ def refusal(directory):
 
 
 def test_a_store_that_nothing_is_wrong_with_is_opened(store):
-    """As often as one likes."""
+    """As often as one likes, and what it holds stays as it was."""
+    held = [scanned(part) for part in part_files(store)]
+    assert all(held)
     for _ in range(2):
         Store(store, MANIFEST, PLAN).close()
+        assert [scanned(part) for part in part_files(store)] == held
 
 
 def test_every_flipped_bit_of_a_snapshot_is_noticed(whole, tmp_path_factory):
@@ -181,11 +189,13 @@ def test_bytes_that_are_not_ours_are_refused(store):
 
 
 def test_a_key_that_was_given_up_holds_nothing(store):
-    """Bytewax writes no value for it."""
+    """Bytewax writes no value for it; the others are there."""
     part = part_files(store)[0]
-    row, *_ = snapshots(part)[0]
+    row, step, key, _ = snapshots(part)[-1]
+    held = scanned(part)
     put(part, row, None)
     Store(store, MANIFEST, PLAN).close()
+    assert held.keys() - scanned(part).keys() == {(step, key)}
 
 
 def test_large_snapshots_are_looked_at_too(tmp_path):

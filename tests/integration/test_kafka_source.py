@@ -360,6 +360,7 @@ def test_what_is_durable_is_seen_by_lag_tools(kafka, start):
         return kafka.committed(f"group-{topic}", topic, partitions=2)
 
     wait_until(lambda: committed() == [7, 4], "the group's offsets", TIMEOUT_S)
+    assert committed() == [7, 4]
 
 
 def test_without_a_group_nothing_is_committed(kafka, tmp_path):

@@ -26,6 +26,13 @@ def called(*arguments, code=0):
     return result.stdout
 
 
+def refused(*arguments):
+    """Why the command line does not do it."""
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    return result.stderr
+
+
 def looked_at(*arguments, code=0):
     """What `sniff` says, as data."""
     return json.loads(called("sniff", *arguments, "--output", "json", code=code))
@@ -185,8 +192,11 @@ def test_a_worksheet_is_valid_as_it_stands(game, tmp_path):
 
 def test_init_wants_to_know_what_from(tmp_path):
     """A game or records, one of the two; and what is neither file nor topic is said to be."""
-    called("init", tmp_path / "a.yaml", code=2)
-    called("sniff", tmp_path / "nowhere.jsonl", code=2)
+    assert "say either --game" in refused("init", tmp_path / "a.yaml")
+    both = ("--game", "attention", "--from", RECORDED / "segment.jsonl")
+    assert "say either --game" in refused("init", tmp_path / "a.yaml", *both)
+    assert not (tmp_path / "a.yaml").exists()
+    assert "nowhere.jsonl" in refused("sniff", tmp_path / "nowhere.jsonl")
 
 
 def test_a_topic_is_sniffed(tmp_path):
