@@ -82,6 +82,7 @@ def deployment_of(settings: Settings) -> Deployment:
         shards=settings.engine.shards,
         ids_max=settings.limits.ids,
         salt=xxh3_64_intdigest(settings.salt.get_secret_value().encode()),
+        firsts_known_after_ms=settings.engine.firsts_known_after_ms,
     )
 
 

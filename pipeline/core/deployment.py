@@ -15,6 +15,8 @@ class Deployment:
     order and still count in time. `dedup_horizon_ms`: how long a message id is remembered.
     `shards`: into how many pieces state is cut; fixed for the life of the saved state.
     `salt`: seeds the hashes of ids. `ids_max`: how many ids of a kind a partition may bring.
+    `firsts_known_after_ms`: how long after a change of definition it counts as known who comes for
+    the first time; None where that must be filled from history.
     """
 
     tick_ms: int = 5 * SECOND_MS
@@ -24,3 +26,4 @@ class Deployment:
     shards: int = 32
     salt: int = 0
     ids_max: int | None = None
+    firsts_known_after_ms: int | None = None

@@ -9,6 +9,10 @@ has: so there is a grant for each size in which it was kept.
                    C ── k 5, 28 days ──────────▶
 
 What begins anew is stored under another name, so that no leftover of its past passes for it.
+
+What looks at the earliest event ever is never known from then on: who had begun before counts as
+beginning when they come again, however long ago that is. So it is known only once it is filled, or
+once a deployment's `firsts_known_after_ms` have passed since.
 """
 
 from __future__ import annotations
@@ -19,12 +23,16 @@ from functools import cache
 from typing import Final
 
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.expression import named_in
 from pipeline.core.plan import Memory, MemoryKind, Plan, Term, TermKind
 from pipeline.core.sets import AtLeast, Cohort, Compared, comparisons
+from pipeline.core.streams import IS_FIRST, OfItems, StreamKind
 from pipeline.core.tree import terms_of
 from pipeline.core.windows import Window
 
 ALWAYS: Final = LONG_AGO  # for as long as anything was watched
+NEVER: Final = 1 << 62  # not at any tick to come
+_OF_EVER: Final = frozenset({TermKind.NEW, TermKind.RESURRECTED})  # of growth, at any time before
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A memory or a feed: the generation that it began empty in, and a memory's grants."""
+    """A memory or a feed: the generation that it began empty in, and a memory's grants.
+
+    What came before `missed_ms` it never took in.
+    """
 
     born: int
     grants: tuple[Grant, ...] = ()
+    missed_ms: int = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +94,9 @@ class Known:
             before = self.held.get(memory.identity)
             wanted = Grant(memory.k, memory.reach_ms or 0, since_ms)
             if before is None:
-                held[memory.identity] = Held(generation, (wanted,))
+                held[memory.identity] = Held(generation, (wanted,), since_ms)
             else:
-                grants = tuple(_goes_on(before.grants, wanted))
+                grants = tuple(_goes_on(before.grants, wanted, by_id=_is_by_id(memory)))
                 held[memory.identity] = replace(before, grants=grants)
         return Known(
             plan.fingerprint,
@@ -127,13 +139,17 @@ class Known:
         """The same plan again; what another plan of this generation leaves behind is not found."""
         return replace(self, generation=self.generation + 1)
 
-    def terms_since_ms(self, plan: Plan) -> tuple[int, ...]:
+    def terms_since_ms(
+        self, plan: Plan, firsts_known_after_ms: int | None = None
+    ) -> tuple[int, ...]:
         """From when on each term of the plan is known."""
-        return _Since(plan, self).terms()
+        return _Since(plan, self, firsts_known_after_ms).terms()
 
-    def metric_since_ms(self, plan: Plan, metric: int) -> int:
+    def metric_since_ms(
+        self, plan: Plan, metric: int, firsts_known_after_ms: int | None = None
+    ) -> int:
         """From when on a metric's value is known."""
-        terms = self.terms_since_ms(plan)
+        terms = self.terms_since_ms(plan, firsts_known_after_ms)
         return max((terms[term] for term in terms_of(plan.metrics, metric)), default=ALWAYS)
 
 
@@ -142,7 +158,13 @@ def at_first(plan: Plan) -> Known:
     return Known(generation=-1).after(plan, ALWAYS)
 
 
-def _goes_on(grants: Iterable[Grant], wanted: Grant) -> Iterator[Grant]:
+def _is_by_id(memory: Memory) -> bool:
+    """Whether it keeps sessions of ids, which rest for as long as windows reach."""
+    of = memory.stream
+    return of is not None and of.kind is StreamKind.SESSION and of.within_ms is None
+
+
+def _goes_on(grants: Iterable[Grant], wanted: Grant, *, by_id: bool) -> Iterator[Grant]:
     """The grants of a memory that is asked for more, or less, than it has kept so far."""
     found = {*grants}
     kept_k = max(grant.k for grant in found)
@@ -157,6 +179,8 @@ def _goes_on(grants: Iterable[Grant], wanted: Grant) -> Iterator[Grant]:
         }
     if wanted.k > kept_k:
         found.add(wanted)
+    if by_id and wanted.reach_ms < kept_ms:
+        found = {*_later(found, wanted.since_ms)}  # what would be two sessions now was made one
     cut = {
         Grant(min(each.k, wanted.k), min(each.reach_ms, wanted.reach_ms), each.since_ms)
         for each in found
@@ -178,9 +202,10 @@ def _says_more(one: Grant, other: Grant) -> bool:
 class _Since:
     """From when on the parts of one plan are known: the latest of all that they look at."""
 
-    def __init__(self, plan: Plan, known: Known) -> None:
+    def __init__(self, plan: Plan, known: Known, firsts_known_after_ms: int | None) -> None:
         self._plan = plan
         self._known = known
+        self._firsts_known_after_ms = firsts_known_after_ms
         self._set_ms = cache(self._since_of_set)
 
     def terms(self) -> tuple[int, ...]:
@@ -190,7 +215,8 @@ class _Since:
         if term.kind is TermKind.COHORT and term.set is not None:
             return max(self._cohort_ms(self._plan.sets[term.set].cohort))
         if term.period_ms is not None and term.memory is not None:
-            return self._memory_ms(term.memory, 0, None)
+            ever_ms = self._ever_ms(term.memory) if term.kind in _OF_EVER else ALWAYS
+            return max(ever_ms, self._memory_ms(term.memory, 0, None))
         of_set = ALWAYS if term.set is None else self._set_ms(term.set)
         if term.memory is None:
             return of_set
@@ -198,7 +224,8 @@ class _Since:
         known = [self._memory_ms(each.memory, 0, None) for each in asked]
         known += [] if term.by is None else [self._memory_ms(term.by, 0, None)]
         window = term.windows[0] if term.windows and term.kind is not TermKind.SIZE_BY else None
-        return max([*known, of_set, self._memory_ms(term.memory, 0, window)])
+        items_ms = self._items_ms(term.memory, term.items)
+        return max([*known, of_set, items_ms, self._memory_ms(term.memory, 0, window)])
 
     def _memory_ms(self, number: int, k: int, window: Window | None) -> int:
         """As far as a window and a number of others ask for it."""
@@ -212,7 +239,23 @@ class _Since:
             return max(self._grown_ms(number), *(grant.since_ms for grant in held.grants))
         reach_ms = 0 if window is None or memory.reach_ms is None else window.reach_ms
         enough = [grant for grant in held.grants if grant.k >= k and grant.reach_ms >= reach_ms]
-        return min(grant.since_ms for grant in enough)
+        since_ms = min(grant.since_ms for grant in enough)
+        if memory.looks_at_first:
+            return max(since_ms, self._ever_ms(number))
+        return since_ms if since_ms == ALWAYS else since_ms + memory.settled_after_ms
+
+    def _ever_ms(self, number: int) -> int:
+        """From when on it is known what came first ever, as far as a memory tells."""
+        held = self._known.held.get(self._plan.memories[number].identity)
+        if held is None or held.missed_ms == ALWAYS:
+            return ALWAYS
+        after_ms = self._firsts_known_after_ms
+        return NEVER if after_ms is None else held.missed_ms + after_ms
+
+    def _items_ms(self, number: int, items: OfItems | None) -> int:
+        """From when on it is known of items whether they hold what came first, if that is asked."""
+        asks = items is not None and IS_FIRST in named_in(items.where) | {items.column}
+        return self._ever_ms(number) if asks else ALWAYS
 
     def _tally_ms(self, tally: int) -> int:
         """A tally is counted anew from the members of the set below, as soon as it is there."""
@@ -251,6 +294,7 @@ class _Since:
         of_others = self._plan.memories[compared.memory].kind is MemoryKind.TOP_K
         k = compared.threshold + 1 if of_others else 0
         found = self._memory_ms(compared.memory, k, compared.window)
+        found = max(found, self._items_ms(compared.memory, compared.items))
         if compared.since_first is not None:
             found = max(found, self._memory_ms(compared.since_first.memory, 0, None))
         if compared.leave_out is None or compared.leave_out < 0:

@@ -23,7 +23,7 @@ from typing import Final
 from pipeline.core.envelope import Envelope, TimeUnit
 from pipeline.core.expression import Expression, Kind, Path
 from pipeline.core.sets import Condition, EntitySet, Reach
-from pipeline.core.streams import OfItems, Stream
+from pipeline.core.streams import OfItems, Stream, StreamKind
 from pipeline.core.tree import Metric
 from pipeline.core.windows import Window
 
@@ -193,6 +193,21 @@ class Memory:
         parts = () if self.stream is None else self.stream.parts
         own = () if self.feed is None else (self.feed,)
         return tuple(dict.fromkeys([*own, *self.more_feeds, *(part.feed for part in parts)]))
+
+    @property
+    def looks_at_first(self) -> bool:
+        """Whether all that it tells is of the earliest event ever."""
+        return self.kind is MemoryKind.FIRST_SEEN or (
+            self.stream is not None and self.stream.is_for_ever
+        )
+
+    @property
+    def settled_after_ms(self) -> int:
+        """How long after its first event it may still lack what its items are made of."""
+        of = self.stream
+        if of is None or (of.kind in (StreamKind.PAIR, StreamKind.SEQUENCE) and not of.at_last):
+            return 0  # what comes after the first step is all that an item is made of
+        return of.slack_ms + (self.reach_ms or 0 if of.within_ms is None else 0)
 
     @property
     def retention_ms(self) -> int | None:

@@ -304,7 +304,8 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
 
     def __init__(self, steps: Steps, saved: bytes | None) -> None:
         self._steps = steps
-        self._since_ms = steps.known.terms_since_ms(steps.plan)
+        firsts_known_after_ms = steps.deployment.firsts_known_after_ms
+        self._since_ms = steps.known.terms_since_ms(steps.plan, firsts_known_after_ms)
         self._history = History()
         self._heard: dict[str, int] = {}
         self._parts: dict[int, list[Partial]] = defaultdict(list)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import structlog
 
-from pipeline.core.known import ALWAYS, Known
+from pipeline.core.known import ALWAYS, NEVER, Known
 from pipeline.core.plan import Event, Plan
 from pipeline.core.publish import iso
 from pipeline.core.sets import AtLeast, EntitySet, comparisons
@@ -14,16 +15,19 @@ from pipeline.core.tree import terms_of
 
 log = structlog.get_logger()
 
+_UNTIL_FILLED: Final = "it is filled (engine.backfill_from): it looks at the first event ever"
 
-def tell(before: Known, after: Known, plan: Plan) -> None:
+
+def tell(before: Known, after: Known, plan: Plan, firsts_known_after_ms: int | None = None) -> None:
     """Log which metrics start anew and why, which are gone, and which go on."""
     going_on = []
     for number, metric in enumerate(plan.metrics):
-        since_ms = after.metric_since_ms(plan, number)
+        since_ms = after.metric_since_ms(plan, number, firsts_known_after_ms)
         if metric.identity in before.metrics.values() or since_ms == ALWAYS:
             going_on.append(metric.name)
         else:
-            because, since = reason(before, plan, number), iso(since_ms)
+            because = reason(before, plan, number)
+            since = _UNTIL_FILLED if since_ms == NEVER else iso(since_ms)
             log.warning(
                 "a metric starts anew", metric=metric.name, because=because, known_since=since
             )

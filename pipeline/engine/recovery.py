@@ -114,7 +114,12 @@ class Store:
     """
 
     def __init__(
-        self, directory: Path, manifest: Manifest, plan: Plan, backfill: Backfill | None = None
+        self,
+        directory: Path,
+        manifest: Manifest,
+        plan: Plan,
+        backfill: Backfill | None = None,
+        firsts_known_after_ms: int | None = None,
     ) -> None:
         """Open a store, or make it where there is none.
 
@@ -123,6 +128,7 @@ class Store:
             StoreRefused: It is in use, damaged, or was saved under something else.
         """
         self._directory = directory
+        self._firsts_known_after_ms = firsts_known_after_ms
         self.known = at_first(plan)
         previous = os.umask(_OWNER_ONLY)
         try:
@@ -207,7 +213,7 @@ class Store:
                 filled.write(parts)
                 after = filled.known
             self._rewrite(_as_json(manifest, name, after))
-            plan_change.tell(known, after, plan)
+            plan_change.tell(known, after, plan, self._firsts_known_after_ms)
             known = after
         self.known = known
 

@@ -177,7 +177,8 @@ def open_store(
         return None
     history = running.history
     backfill = None if history is None else Backfill(deployment, history, stop)
-    return Store(running.store, _manifest(plan, deployment, slots, running), plan, backfill)
+    manifest = _manifest(plan, deployment, slots, running)
+    return Store(running.store, manifest, plan, backfill, deployment.firsts_known_after_ms)
 
 
 def agreement(plan: Plan, deployment: Deployment, slots: int, running: Running) -> str:

@@ -233,6 +233,12 @@ class EngineSettings(_Section):
     )
     state_directory: Path | None = Field(default=None, description="a directory, or null")
     backfill_from: BackfillFrom | None = Field(default=None, description="earliest, or null")
+    firsts_known_after_ms: Duration | None = Field(
+        default=None,  # no such time is exact
+        alias="firsts_known_after",
+        ge=0,
+        description="a duration, or null to know them only when they are filled",
+    )
     recovery_parts: int = Field(
         default=8,  # 4 for each worker you may ever want: it cannot be changed later
         ge=1,

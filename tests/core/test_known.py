@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.known import ALWAYS, Grant, Held, Known, at_first
-from pipeline.core.windows import DAY_MS, Trailing
+from pipeline.core.known import ALWAYS, NEVER, Grant, Held, Known, at_first
+from pipeline.core.windows import DAY_MS, HOUR_MS, Trailing
 from tests.engine.both_engines import compiled
 
 DEFINITION = """
@@ -44,13 +44,13 @@ def edited(old, new):
     return compiled(DEFINITION.replace(old, new))
 
 
-def since(known, plan):
+def since(known, plan, firsts_known_after_ms=None):
     """From when on each metric is known, ALWAYS left out."""
-    return {
-        metric.name: known.metric_since_ms(plan, number)
+    found = {
+        metric.name: known.metric_since_ms(plan, number, firsts_known_after_ms)
         for number, metric in enumerate(plan.metrics)
-        if known.metric_since_ms(plan, number) != ALWAYS
     }
+    return {name: since_ms for name, since_ms in found.items() if since_ms != ALWAYS}
 
 
 def test_at_first_everything_is_known():
@@ -101,19 +101,84 @@ OWN = (
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("old", "new", "expected", "since_ms"),
     [
-        ("trailing 7d}", "trailing 7d, params: {x: 1}}", {}),
-        ("first 3d", "first 4d", {"quick_share"}),
-        ("count(viewed)", "sum(viewed.seconds)", {"quick_share"}),
-        ("after made", "after viewed", {"quick_share", "over"}),
+        ("trailing 7d}", "trailing 7d, params: {x: 1}}", {}, 0),
+        ("first 3d", "first 4d", {"quick_share"}, 0),
+        ("count(viewed)", "sum(viewed.seconds)", {"quick_share"}, 0),
+        ("after made", "after viewed", {"quick_share", "over"}, NEVER),
     ],
 )
-def test_windows_of_entities_own_are_known_since_all_that_they_look_at_is(old, new, expected):
+def test_windows_of_entities_own_are_known_since_all_that_they_look_at_is(
+    old, new, expected, since_ms
+):
     """A cohort is known since its first rows are, its members since what is counted is too."""
     text = DEFINITION.replace(*OWN)
     known = at_first(compiled(text)).after(compiled(text.replace(old, new)), 0)
-    assert since(known, compiled(text.replace(old, new))) == dict.fromkeys(expected, 0)
+    assert since(known, compiled(text.replace(old, new))) == dict.fromkeys(expected, since_ms)
+
+
+STREAMS = (
+    "metrics:\n",
+    """streams:
+  firsts: {first: viewed, by: user}
+  sittings: {session: viewed, by: user, gap: 1h}
+  visits: {session: viewed, by: user, id: doc, gap: 1h}
+  pauses: {gap: viewed, by: user, within: 2d}
+  read_soon: {pair: [made, viewed], by: doc, within: 3d}
+  made_before: {pair: [made, viewed], by: doc, within: 3d, keep: matched, at: second}
+metrics:
+  new: {value: count(firsts), window: trailing 2d}
+  all_sittings: {value: count(sittings), window: trailing 2d}
+  new_sittings: {value: "count(sittings, where=is_first)", window: trailing 2d}
+  all_visits: {value: count(visits), window: trailing 2d}
+  all_pauses: {value: count(pauses), window: trailing 2d}
+  soon: {value: count(read_soon), window: trailing 2d}
+  before: {value: count(made_before), window: trailing 2d}
+  new_writers: {value: "new(writers, 7d)"}
+  old_writers: {value: "retention(writers, 7d)"}
+""",
+)
+
+
+@pytest.mark.parametrize(("after_ms", "firsts"), [(None, NEVER), (30 * DAY_MS, 30 * DAY_MS)])
+def test_what_has_missed_the_past_is_known_once_it_needs_it_no_more(after_ms, firsts):
+    """Items may lack for so long what came before; what came first ever is a matter of trust."""
+    plan = compiled(DEFINITION.replace(*STREAMS))
+    known = at_first(PLAN).after(plan, 0)
+    assert since(known, plan, after_ms) == {
+        "new": firsts,
+        "all_sittings": HOUR_MS,
+        "new_sittings": max(firsts, HOUR_MS),
+        "all_visits": REACH_MS[2] + HOUR_MS,
+        "all_pauses": 2 * DAY_MS,
+        "soon": 0,
+        "before": 3 * DAY_MS,
+        "new_writers": firsts,
+        "old_writers": 0,
+    }
+    assert since(at_first(plan), plan) == {}
+    memories = [memory for memory in plan.memories if memory.feeds]
+    assert since(known.filled(memories, ALWAYS), plan).keys() == {"new_writers", "old_writers"}
+
+
+def test_sessions_of_an_id_are_known_anew_where_it_may_rest_less():
+    """What would be two by now was made one, until nobody looks at those any more."""
+    text = DEFINITION.replace(*STREAMS)
+    shorter = text.replace(
+        "count(visits), window: trailing 2d", "count(visits), window: trailing 1d"
+    )
+    longer = text.replace(
+        "count(visits), window: trailing 2d", "count(visits), window: trailing 3d"
+    )
+    known = at_first(compiled(text))
+    reach_ms = Trailing(DAY_MS).reach_ms
+    assert since(known.after(compiled(shorter), 0), compiled(shorter)) == {
+        "all_visits": reach_ms + HOUR_MS
+    }
+    assert since(known.after(compiled(longer), 0), compiled(longer)) == {
+        "all_visits": REACH_MS[3] - REACH_MS[2] + HOUR_MS
+    }
 
 
 REACH = (
@@ -195,6 +260,6 @@ def test_what_was_left_out_is_born_again():
     known = at_first(PLAN)
     again = known.after(without, 10).after(with_less, 20)
     assert known.stored_as(viewers) == f"{viewers}.0"
-    assert again.held[viewers] == Held(2, (Grant(0, REACH_MS[2], 20),))
+    assert again.held[viewers] == Held(2, (Grant(0, REACH_MS[2], 20),), 20)
     assert again.stored_as(viewers) == f"{viewers}.2"
     assert Known().stored_as(viewers) == f"{viewers}.0"

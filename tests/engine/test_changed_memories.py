@@ -4,7 +4,10 @@ Half of a stream is read with one definition, the rest with another, which has a
 `every_memory` more or less. Every reading is held against a run with the second over the whole.
 """
 
+from dataclasses import replace
+
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.core.known import ALWAYS
 from pipeline.engine.recovery import known_in
@@ -22,13 +25,9 @@ NOT_FILLED = {"growth": {"more", "stayed", "back", "gone"}}
 OF_LONG_AGO = {
     "value": {"pros", "lows"},
     "segments": {"viewers_by_plan", "teachers_by_plan", "seconds_by_plan"},
-    "since_first": {"heavy_now"},
-    "growth": {"more", "back"},
-    "streams": {"new_ones", "beginners_now", "between", "read", "regular"},
-    "own_spans": {"quick", "begun", "quick_now", "over", "late"},
     "as_of": {"pro_seconds", "pro_days", "pro_reading"},
 }
-"""What looks at lessons, firsts and partners from before the window, which coverage is not of."""
+"""What looks at lessons from before the window, which coverage is not of."""
 
 
 def with_others(piece):
@@ -58,11 +57,12 @@ def shown(plan, ticks):
     return found
 
 
-def run(directory, plan, until=None, **running):
+def run(directory, plan, until=None, firsts_known_after_ms=None, **running):
     """Read so many records from the start, or all; what this run published."""
+    deployment = replace(DEPLOYMENT, firsts_known_after_ms=firsts_known_after_ms)
     source = MemorySource(RECORDS[:until], slots=2, partitions=range(4), live=True, luck=7)
     given = {"store": directory / "store", "store_parts": 2, "poll_records": 20}
-    return bytewax(plan, DEPLOYMENT, source, stop=until_exhausted(source), **given | running)
+    return bytewax(plan, deployment, source, stop=until_exhausted(source), **given | running)
 
 
 def past(slot, _):
@@ -95,6 +95,21 @@ def test_metrics_are_added_and_the_others_do_not_notice(truth, tmp_path, piece):
     assert anew <= new
     covered = {key: made for key, made in found.items() if made[0] == 1}
     assert untrue(truth, covered) <= OF_LONG_AGO.get(piece, set())
+
+
+@pytest.mark.parametrize(("after_ms", "covered"), [(None, 0.0), (TICK_MS, 1.0)])
+def test_who_comes_for_the_first_time_is_not_known_unless_that_is_borne(
+    tmp_path, after_ms, covered
+):
+    """Long after the change, with all of the window watched."""
+    more, less = with_others("since_first")
+    run(tmp_path, less, HALF)
+    with capture_logs() as lines:
+        found = shown(more, run(tmp_path, more, firsts_known_after_ms=after_ms))
+    (since,) = {line["known_since"] for line in lines if line.get("metric") == "heavy_now"}
+    assert since.startswith("it is filled") == (after_ms is None)
+    last = max(at for _, at in found)
+    assert (found["heavy_now", last][0], found["teaching", last][0]) == (covered, 1.0)
 
 
 @pytest.mark.parametrize("piece", PIECES)
