@@ -21,6 +21,7 @@ from pipeline.core.decode import LONG_AGO
 from pipeline.core.fed import columns_of, times_of
 from pipeline.core.key_index import KeyIndex
 from pipeline.core.match import Rows
+from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.memory import Memory
 from pipeline.core.memories.registry import make
 from pipeline.core.pending import Pending
@@ -79,6 +80,14 @@ class Filling:
                 self._pending.put(number, piece.take(~visible))
                 if self._readers[number]:
                     self._apply(number, piece.take(visible))
+
+    def take_over(self, number: int, keys: NDArray[np.uint64], growth: Growth) -> None:
+        """Make a memory of growth what it came to elsewhere, for entities of these ids."""
+        made = self._memories[number]
+        entity = self._plan.memories[number].entity
+        assert isinstance(made, Growth)
+        assert entity is not None
+        made.take_over(growth, self._tables[entity].rows_for(keys))
 
     def _apply(self, number: int, rows: Rows) -> None:
         rows = rows.take(rows.times_ms >= self._oldest_ms(number))

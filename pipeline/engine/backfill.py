@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -25,11 +27,12 @@ from pipeline.core.deployment import Deployment
 from pipeline.core.fill import Filling
 from pipeline.core.known import ALWAYS, Known
 from pipeline.core.match import Matcher
-from pipeline.core.plan import Plan
+from pipeline.core.plan import Memory, MemoryKind, Plan
 from pipeline.core.publish import iso
 from pipeline.core.records import Records
 from pipeline.core.snapshot import pack, unpack
 from pipeline.core.stored_names import StoredNames, below
+from pipeline.engine.past_members import PastMembers
 from pipeline.engine.routing import shard_key
 from pipeline.engine.source import SlotReader
 from pipeline.engine.store_scan import SLOTS_STEP, Saved, rewrite, scan
@@ -101,8 +104,8 @@ class _Past:
     """History, as the shards of the new plan see it.
 
     `positions` are the slots' saved ones, `states` what decode remembers at them. The shards have
-    watched since `watched_ms`; of history the first row was visible at `first_ms`, and it is whole
-    from `since_ms` on.
+    watched since `watched_ms` and evaluated ticks up to `settled_ms`; of history the first row was
+    visible at `first_ms`, and it is whole from `since_ms` on.
     """
 
     plan: Plan
@@ -113,6 +116,8 @@ class _Past:
     watched_ms: int | None = None
     first_ms: int | None = None
     since_ms: int = ALWAYS
+    settled_ms: set[int] = field(default_factory=set)
+    members: PastMembers | None = None
 
     def slot_with_ids(self, packed: bytes) -> bytes:
         """A slot's snapshot that knows the ids which the new plan has met as well."""
@@ -141,13 +146,17 @@ def fill(
     lacking = {
         number: after.memory_since_ms(memory)
         for number, memory in enumerate(plan.memories)
-        if memory.feeds and after.memory_since_ms(memory) != ALWAYS
+        if _has_a_past(memory) and after.memory_since_ms(memory) != ALWAYS
     }
     if not lacking:
         return None
     past = _Past(plan, backfill.deployment)
     _open(past, parts, StoredNames(plan, after), lacking)
+    growths = [n for n in lacking if plan.memories[n].kind is MemoryKind.GROWTH]
+    if growths and len(past.settled_ms) == 1:
+        past.members = PastMembers(plan, backfill.deployment, *past.settled_ms)
     _Reading(past, backfill).to_the_end()
+    _take_over(past, growths)
     reasons = dict(_reasons(past, lacking, before))
     for number, because in reasons.items():
         log.warning("not filled from history", memory=plan.memories[number].key, because=because)
@@ -168,6 +177,22 @@ def _filled(past: _Past, chosen: frozenset[int], before: Known, after: Known) ->
     return Filled(past, chosen, before.next_generation(), known, watched_ms)
 
 
+def _has_a_past(memory: Memory) -> bool:
+    """Whether the log tells what it would remember; tallies are counted anew by themselves."""
+    return bool(memory.feeds) or memory.kind is MemoryKind.GROWTH
+
+
+def _take_over(past: _Past, growths: Iterable[int]) -> None:
+    """Give the shards what became of their members."""
+    if past.members is None:
+        return
+    for number, shard in product(growths, range(past.deployment.shards)):
+        step = f"{_ROLL}{past.plan.memories[number].level}"
+        filling = past.fillings.get((step, shard_key(shard)))
+        if filling is not None:
+            filling.take_over(number, *past.members.growth(number, shard))
+
+
 def _step(saved: Saved) -> str:
     return saved.step.rpartition(".")[2]
 
@@ -186,8 +211,9 @@ def _open(past: _Past, parts: Iterable[Path], names: StoredNames, lacking: Itera
         elif step.startswith(_ROLL):
             arrays, facts = unpack(saved.packed)
             past.watched_ms = _earlier(past.watched_ms, facts["earliest_ms"])
+            settled_ms = facts.get("settled_ms", facts["evaluated_ms"])
+            past.settled_ms.add(settled_ms)
             if step in by_step:
-                settled_ms = facts.get("settled_ms", facts["evaluated_ms"])
                 filling = Filling(names, by_step[step], settled_ms, arrays)
                 past.fillings[step, saved.key] = filling
 
@@ -206,14 +232,45 @@ def _reasons(past: _Past, lacking: Mapping[int, int], before: Known) -> Iterator
         shards = map(shard_key, range(past.deployment.shards))
         if not all((step, key) in past.fillings for key in shards):
             yield number, "no state was saved of its level yet"
+        elif memory.kind is MemoryKind.GROWTH and past.members is None:
+            yield number, "its shards were saved at ticks of their own"
         elif past.since_ms >= since_ms:
             yield number, "the log begins no earlier than what is known"
         elif feeds & unlike:
             yield number, "records that wait for their tick are read otherwise than they were"
 
 
+class _Slot:
+    """A slot's history: from the earliest there is of each partition to its saved position."""
+
+    def __init__(self, reader: SlotReader, positions: Mapping[int, int]) -> None:
+        self._reader = reader
+        starts = reader.positions()
+        self.ends = {number: positions.get(number, 0) for number in reader.partitions()}
+        self._at = {number: starts.get(number, 0) for number in self.ends}
+        self._start = sum(self._at.values())
+        self.cut = {n for n, end in self.ends.items() if self._at[n] > 0 and end > 0}
+
+    def poll(self) -> list[Records]:
+        """What is there now, as far as it is history."""
+        polled = self._reader.poll(_POLL_RECORDS)
+        for records in polled:
+            self._at[records.partition] = int(records.offsets[-1]) + 1
+        return [_until(records, self.ends.get(records.partition, 0)) for records in polled]
+
+    def over(self) -> set[int]:
+        """The partitions of which all history was read."""
+        caught_up = self._reader.caught_up
+        return {n for n, end in self.ends.items() if self._at[n] >= end or caught_up(n)}
+
+    def progress(self) -> dict[str, int]:
+        """How many records were read, of how many."""
+        read, of = sum(self._at.values()), sum(self.ends.values())
+        return {"read": read - self._start, "of": of - self._start}
+
+
 class _Reading:
-    """Reads every partition from its earliest record to its saved position, slot by slot."""
+    """Reads every partition from its earliest record to its saved position, all slots in turn."""
 
     def __init__(self, past: _Past, backfill: Backfill) -> None:
         self._past = past
@@ -224,43 +281,54 @@ class _Reading:
         self._tell_at_s = time.monotonic()
 
     def to_the_end(self) -> None:
-        for slot, positions in self._past.positions.items():
-            reader = self._backfill.history(slot, positions)
-            try:
-                self._slot(slot, reader, positions)
-            finally:
-                reader.close()
+        with ExitStack() as opened:
+            slots = {}
+            for slot, positions in self._past.positions.items():
+                reader = self._backfill.history(slot, positions)
+                opened.callback(reader.close)
+                slots[slot] = _Slot(reader, positions)
+            self._all(slots)
+        if any(slot.cut for slot in slots.values()):
+            self._past.since_ms = _UNKNOWN
         log.info("history read", read=self._read)
 
-    def _slot(self, slot: int, reader: SlotReader, positions: Mapping[int, int]) -> None:
-        starts = reader.positions()
-        ends = {number: positions.get(number, 0) for number in reader.partitions()}
-        at = {number: starts.get(number, 0) for number in ends}
-        start, end_of_all = sum(at.values()), sum(ends.values())
-        cut = {number for number, end in ends.items() if at[number] > 0 and end > 0}
-        while any(at[n] < end and not reader.caught_up(n) for n, end in ends.items()):
+    def _all(self, slots: Mapping[int, _Slot]) -> None:
+        partitions = [number for slot in slots.values() for number in slot.ends]
+        while unread := {n: each for n, each in slots.items() if each.ends.keys() - each.over()}:
             if self._backfill.stop.is_set():
                 raise BackfillStopped
-            polled = reader.poll(_POLL_RECORDS)
-            for records in polled:
-                number = records.partition
-                at[number] = int(records.offsets[-1]) + 1
-                first_ms = self._take_in(_until(records, ends.get(number, 0)))
-                if first_ms is not None and number in cut:
-                    # Up to then, what was deleted may have come out of order.
-                    whole_ms = first_ms + self._past.deployment.lateness_ms
-                    self._past.since_ms = max(self._past.since_ms, whole_ms)
-                    cut.remove(number)
-            self._tell(slot, sum(at.values()) - start, end_of_all - start)
+            polled = [records for slot in unread.values() for records in self._poll(slot)]
+            for number, slot in unread.items():
+                self._tell(number, slot)
+            self._advance(partitions)
             if not polled:
                 time.sleep(_REST_S)
-        if cut:
-            self._past.since_ms = _UNKNOWN
+        if self._past.members is not None:
+            for number in partitions:
+                self._past.members.finish(number)
+        self._advance(partitions)
+
+    def _poll(self, slot: _Slot) -> list[Records]:
+        polled = slot.poll()
+        for records in polled:
+            first_ms = self._take_in(records)
+            if first_ms is not None and records.partition in slot.cut:
+                # Up to then, what was deleted may have come out of order.
+                whole_ms = first_ms + self._past.deployment.lateness_ms
+                self._past.since_ms = max(self._past.since_ms, whole_ms)
+                slot.cut.remove(records.partition)
+        return polled
+
+    def _advance(self, partitions: Collection[int]) -> None:
+        if self._past.members is not None:
+            self._past.members.advance(partitions)
 
     def _take_in(self, records: Records) -> int | None:
         """When the first event of these records became visible, if there is one."""
         if not records.values:
             return None
+        if self._past.members is not None:
+            self._past.members.take_in(records)
         number = records.partition
         state = self._past.states.setdefault(number, self._decoder.fresh())
         batch = self._decoder.decode(records, state).batch
@@ -274,12 +342,11 @@ class _Reading:
         self._read += len(records.values)
         return int(batch.visible_ms[0]) if len(batch) else None
 
-    def _tell(self, slot: int, read: int, of: int) -> None:
+    def _tell(self, number: int, slot: _Slot) -> None:
         if time.monotonic() >= self._tell_at_s:
             self._tell_at_s = time.monotonic() + _TELL_EVERY_S
-            log.info(
-                "reading history", slot=slot, slots=len(self._past.positions), read=read, of=of
-            )
+            of_slots = len(self._past.positions)
+            log.info("reading history", slot=number, slots=of_slots, **slot.progress())
 
 
 def _until(records: Records, end: int) -> Records:

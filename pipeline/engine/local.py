@@ -105,6 +105,10 @@ class LocalEngine:
                 shard.settle(before_ms)
             self._waiting = sum(shard.waiting for shard in self._shards())
 
+    def shard(self, level: int, number: int) -> Shard:
+        """One of its shards."""
+        return self._levels[level][number]
+
     def _shards(self) -> Iterator[Shard]:
         for level in self._levels:
             yield from level

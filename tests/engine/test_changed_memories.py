@@ -19,9 +19,6 @@ TICK_MS = DEPLOYMENT.tick_ms
 RECORDS = stream(21, number=400)
 HALF = 170
 NAMES = [*PIECES]
-NOT_FILLED = {"growth": {"more", "stayed", "back", "gone"}}
-"""Membership of the past is in no log."""
-
 OF_LONG_AGO = {
     "value": {"pros", "lows"},
     "segments": {"viewers_by_plan", "teachers_by_plan", "seconds_by_plan"},
@@ -124,8 +121,8 @@ def test_metrics_are_removed_and_the_others_do_not_notice(truth, tmp_path, piece
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_is_filled_is_as_if_it_had_always_been_asked_for(truth, tmp_path, piece):
-    """At the first tick and at every other, but for what is documented to begin with the change."""
+    """At the first tick and at every other."""
     more, less = with_others(piece)
     run(tmp_path, less, HALF)
     found = shown(more, run(tmp_path, more, history=past))
-    assert untrue(truth, found) == NOT_FILLED.get(piece, set())
+    assert untrue(truth, found) == set()

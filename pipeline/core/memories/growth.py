@@ -65,6 +65,12 @@ class Growth(Memory):
             rows = np.flatnonzero(members != self.current)
             self.apply(rows, np.full(len(rows), tick_ms), None)
 
+    def take_over(self, other: Growth, rows: RowNumbers) -> None:
+        """Become what another is; `rows` are ours for those of the other, in its order."""
+        self.current[rows], self.lagged[rows] = other.current, other.lagged
+        self.ever[rows], self._lag_ms = other.ever, other._lag_ms
+        self._ticks, self._changed = other._ticks, rows[other._changed]
+
     def resize(self, rows: int) -> None:
         self._current = resized(self._current, rows, fill=False)
         self._lagged = resized(self._lagged, rows, fill=False)
