@@ -22,8 +22,8 @@ from pipeline.core.expression import (
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS, Flags
 from pipeline.core.memories.stream import Items
 from pipeline.core.pair_keys import distinct_by_row
+from pipeline.core.parts import extremes_of, sketch_of
 from pipeline.core.plan import MICROS
-from pipeline.core.quantile import buckets_of
 from pipeline.core.streams import OfItems
 from pipeline.core.summaries import Histogram, Range
 from pipeline.core.texts import text_hashes
@@ -79,14 +79,12 @@ def total(items: Items, column: str | None) -> int:
 
 def extremes(items: Items, column: str) -> Range | None:
     """The smallest and the largest of a column; none without an item."""
-    whole = items.columns[column]
-    return Range(int(whole.min()), int(whole.max())) if len(whole) else None
+    return extremes_of(items.columns[column])
 
 
 def sketch(items: Items, column: str) -> Histogram | None:
     """How a column is distributed, by bucket; none without an item."""
-    whole = items.columns[column]
-    return Histogram.of(buckets_of(whole)) if len(whole) else None
+    return sketch_of(items.columns[column])
 
 
 def entities(items: Items, rows: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -13,13 +14,21 @@ from pipeline.core.memories.names import Names
 from pipeline.core.memories.seen_with import SeenWith
 from pipeline.core.memories.value import Value
 from pipeline.core.plan import TermKind
-from pipeline.core.summaries import FirstTexts, Parts, Summary
+from pipeline.core.quantile import buckets_of
+from pipeline.core.summaries import FirstTexts, Histogram, Parts, Range, Split, Summary
 from pipeline.core.texts import known_texts
 
 Keys = NDArray[np.uint64]
 
 BY_TEXT: Final = frozenset(
-    {TermKind.PANES_BY, TermKind.DISTINCT_BY, TermKind.SIZE_BY, TermKind.NAMES}
+    {
+        TermKind.PANES_BY,
+        TermKind.DISTINCT_BY,
+        TermKind.SIZE_BY,
+        TermKind.EXTREMES_BY,
+        TermKind.SKETCH_BY,
+        TermKind.NAMES,
+    }
 )
 
 
@@ -75,6 +84,34 @@ def rows_by(texts: NDArray[np.int64], micros: NDArray[np.int64] | None) -> Parts
     counts = np.bincount(of, minlength=len(distinct))
     figures = zip(counts.tolist(), sums.tolist(), strict=True)
     return Parts(dict(zip(((text,) for text in distinct.tolist()), figures, strict=True)))
+
+
+def extremes_of(micros: NDArray[np.int64]) -> Range | None:
+    """The smallest and the largest of some values; none without any."""
+    return Range(int(micros.min()), int(micros.max())) if len(micros) else None
+
+
+def sketch_of(micros: NDArray[np.int64]) -> Histogram | None:
+    """How values are distributed, by bucket; none without any."""
+    return Histogram.of(buckets_of(micros)) if len(micros) else None
+
+
+OF_VALUES: Final[Mapping[TermKind, Callable[[NDArray[np.int64]], Summary | None]]] = {
+    TermKind.EXTREMES: extremes_of,
+    TermKind.EXTREMES_BY: extremes_of,
+    TermKind.SKETCH: sketch_of,
+    TermKind.SKETCH_BY: sketch_of,
+}
+
+
+def values_by(kind: TermKind, texts: NDArray[np.int64], micros: NDArray[np.int64]) -> Split:
+    """What the values of rows come to, by the text of each."""
+    order = np.argsort(texts, kind="stable")
+    texts, micros = texts[order], micros[order]
+    starts = np.flatnonzero(np.diff(texts, prepend=texts[:1] - 1))
+    pieces = zip(texts[starts].tolist(), np.split(micros, starts[1:]), strict=False)
+    found = ((text, len(piece), OF_VALUES[kind](piece)) for text, piece in pieces)
+    return Split({text: (count, of) for text, count, of in found if of is not None})
 
 
 def entities_by(rows: RowNumbers, texts: NDArray[np.int64]) -> Parts:

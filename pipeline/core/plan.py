@@ -240,6 +240,8 @@ class TermKind(StrEnum):
     PANES_BY = "panes_by"  # the same three for each text of a dimension
     DISTINCT_BY = "distinct_by"
     SIZE_BY = "size_by"
+    EXTREMES_BY = "extremes_by"
+    SKETCH_BY = "sketch_by"
     NAMES = "names"  # the texts that were seen first
     COHORT = "cohort"  # n entities that take part in a set
     REACH = "reach"  # n others that members of a set have met
@@ -253,8 +255,8 @@ class Term:
 
     `set` for size and cohort, `memory` for all others, both for size by a text, growth (all kinds
     that have a `period_ms`), reach (the tally), sum_distinct (the pairs) and transitions (the ids).
-    `items` is for streams. `as_of` is as in `AtLeast`, for panes and distinct of a diary; so is
-    `by`, the memory of what an attribute was, where its text at the time of a row cuts them.
+    `items` is for streams. `as_of` is as in `AtLeast`, for what is read off a diary; so is `by`,
+    the memory of what an attribute was, where its text at the time of a row cuts the diary's rows.
     """
 
     kind: TermKind

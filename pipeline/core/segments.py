@@ -8,7 +8,7 @@ an entity seen with several texts is in several segments, but once in the total.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
@@ -16,7 +16,7 @@ from pipeline.core.compose import Reading, compose_one
 from pipeline.core.formula import Dimension
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
-from pipeline.core.summaries import FirstTexts, Parts
+from pipeline.core.summaries import Figures, FirstTexts, Parts, Split, Summary, both_parts
 from pipeline.core.texts import NONE, NONE_NAME, OTHER_NAME
 
 SET_APART: Final = frozenset({OTHER_NAME, NONE_NAME})  # no text is called so
@@ -87,12 +87,22 @@ def _in_slot(
 ) -> tuple[Partial, Sequence[int]]:
     """The whole with the terms of a metric as they are in one segment, and since when."""
     counts, micros, since = [*whole.counts], [*whole.micros], [*since_ms]
+    summaries = {**whole.summaries}
     for term, by_text in dimension.terms:
-        parts = whole.summaries.get(by_text)
-        figures = parts.figures if isinstance(parts, Parts) else {}
-        chosen = [each for texts, each in figures.items() if slot.has(texts)]
-        counts[term] = sum(count for count, _ in chosen)
-        micros[term] = sum(total for _, total in chosen)
+        counts[term], micros[term], summary = _figures(whole.summaries.get(by_text), slot)
+        summaries.pop(term, None)
+        summaries |= {} if summary is None else {term: summary}
         if since:
             since[term] = max(since[term], since[by_text])
-    return replace(whole, counts=tuple(counts), micros=tuple(micros)), since
+    return Partial(tuple(counts), tuple(micros), whole.earliest_ms, summaries), since
+
+
+def _figures(found: Summary | None, slot: _Slot) -> Figures:
+    """What a term comes to in a slot, of what it comes to for each text."""
+    if isinstance(found, Split):
+        parts = [part for text, part in found.parts.items() if slot.has((text,))]
+        whole = reduce(both_parts, parts) if parts else None
+        return (0, 0, None) if whole is None else (whole[0], 0, whole[1])
+    figures = found.figures if isinstance(found, Parts) else {}
+    chosen = [each for texts, each in figures.items() if slot.has(texts)]
+    return sum(count for count, _ in chosen), sum(total for _, total in chosen), None

@@ -179,6 +179,38 @@ class Parts(Summary):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Split(Summary):
+    """What the values of each text come to, all in one kind of summary, and how many they are.
+
+    >>> one, other = Split({7: (1, Range(3, 3))}), Split({7: (2, Range(1, 2)), 8: (1, Range(5, 5))})
+    >>> one.merge(other).parts[7]
+    (3, Range(smallest=1, largest=3))
+    """
+
+    NAME: ClassVar[str] = "split"
+    parts: Mapping[int, tuple[int, Summary]]
+
+    def merge(self, other: Split) -> Split:
+        parts = dict(self.parts)
+        for text, part in other.parts.items():
+            parts[text] = both_parts(parts[text], part) if text in parts else part
+        return Split(parts)
+
+    def plain(self) -> Plain:
+        ordered = sorted(self.parts.items(), key=lambda each: each[0])
+        return [[text, count, summary_to_plain(of)] for text, (count, of) in ordered]
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Split:
+        return cls({text: (count, summary_from_plain(of)) for text, count, of in plain})
+
+
+def both_parts(one: tuple[int, Summary], other: tuple[int, Summary]) -> tuple[int, Summary]:
+    """Two parts of one kind as one."""
+    return one[0] + other[0], one[1].merge(other[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FirstTexts(Summary):
     """The texts that were seen first: `firsts[hash]` is since when, and the text.
 
@@ -247,7 +279,7 @@ def _unpacked(packed: bytes | str, kind: type[np.generic]) -> NDArray[Any]:
 
 
 _KINDS: Final[Mapping[str, type[Summary]]] = {
-    each.NAME: each for each in (Range, Histogram, Ranks, Parts, FirstTexts, Moves)
+    each.NAME: each for each in (Range, Histogram, Ranks, Parts, Split, FirstTexts, Moves)
 }
 
 

@@ -16,11 +16,18 @@ from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.history import History
 from pipeline.core.memories.ids import Ids
 from pipeline.core.memories.last_seen import LastSeen
-from pipeline.core.memories.memory import Flags, Telling
+from pipeline.core.memories.memory import Flags, RowNumbers, Telling, Times
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
-from pipeline.core.parts import BY_TEXT, by_text, entities_by, rows_by
+from pipeline.core.parts import (
+    BY_TEXT,
+    OF_VALUES,
+    by_text,
+    entities_by,
+    rows_by,
+    values_by,
+)
 from pipeline.core.plan import Term, TermKind
 from pipeline.core.remembered import Remembered, from_ms
 from pipeline.core.summaries import Figures, Summary
@@ -103,30 +110,45 @@ class Terms:
     def _by_text(self, term: Term, tick_ms: int, members: Mapping[int, Flags]) -> Summary:
         """What a term comes to for each text, or which texts were first."""
         assert term.memory is not None
-        if term.by is not None:
-            return self._by_state(term, term.by, tick_ms)
+        memory = self._remembered.at(term.memory, tick_ms)
+        if isinstance(memory, Diary):
+            return self._of_rows_by(term, memory, tick_ms)
         keys = self._remembered.keys(term.memory)
         start_ms = from_ms(term.windows[0], tick_ms) if term.windows else LONG_AGO
         of_set = None if term.set is None else members[term.set]
-        return by_text(self._remembered.at(term.memory, tick_ms), keys, start_ms, of_set)
+        return by_text(memory, keys, start_ms, of_set)
 
-    def _by_state(self, term: Term, by: int, tick_ms: int) -> Summary:
-        """What a term comes to for each text that an attribute was at the time of a row."""
-        assert term.memory is not None
-        diary, history = (self._remembered.at(each, tick_ms) for each in (term.memory, by))
-        assert isinstance(diary, Diary)
-        assert isinstance(history, History)
-        chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
-        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
-        inside = diary.inside(spans.starts, spans.ends, chosen)
+    def _of_rows_by(self, term: Term, diary: Diary, tick_ms: int) -> Summary:
+        """What the rows of a term come to, by the text of each."""
+        inside = self._inside(term, diary, tick_ms)
         rows, times = (each[inside] for each in diary.entries)
-        texts = known_texts(history.as_of(rows, times).values)
+        texts = self._texts(term, rows, times)
         if term.kind is TermKind.DISTINCT_BY:
             return entities_by(rows, texts)
+        if term.kind in OF_VALUES:
+            return values_by(term.kind, texts, diary.amounts[inside])
         return rows_by(texts, diary.amounts[inside] if diary.has_values else None)
+
+    def _texts(self, term: Term, rows: RowNumbers, times: Times) -> NDArray[np.int64]:
+        """What an attribute was at the time of each row; or the row is that of a text itself."""
+        assert term.memory is not None
+        if term.by is None:
+            return self._remembered.keys(term.memory).view(np.int64)[rows]
+        history = self._remembered.memory(term.by)
+        assert isinstance(history, History)
+        return known_texts(history.as_of(rows, times).values)
+
+    def _inside(self, term: Term, diary: Diary, tick_ms: int) -> Flags:
+        """Which entries of a diary a term is about."""
+        chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
+        spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
+        return diary.inside(spans.starts, spans.ends, chosen)
 
     def _of_rows(self, term: Term, diary: Diary, tick_ms: int) -> Figures:
         """What a term comes to that depends on what was known at the time of each row."""
+        if term.kind in OF_VALUES:
+            micros = diary.amounts[self._inside(term, diary, tick_ms)]
+            return len(micros), 0, OF_VALUES[term.kind](micros)
         chosen = chosen_as_of(term.as_of, diary, self._remembered.memory, self._salt)
         spans = OwnSpans.shared(term.windows[0], tick_ms, diary.rows)
         counts = diary.counts(spans.starts, spans.ends, chosen)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.sets import AllHeld, AnyHeld, Condition
 from pipeline.core.windows import Anchored
 from pipeline.spec.findings import Broken
+from pipeline.spec.problem import listed
 from pipeline.spec.states import condition_of, negation, read_state
 from pipeline.spec.syntax import place_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.spec.tables import Tables
     from pipeline.spec.written import Written
 
-FUNCTIONS: Final = ("count", "sum", "mean", "distinct")
+FUNCTIONS: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def _check_entities(home: Home, function: str, places: list[ast.expr], entities:
             first,
             "bad-aggregate",
             f"`{function}` does not know what `{code.written(first)}` was at the time of an event",
-            "Only `count`, `sum`, `mean` and `distinct` do.",
+            f"Only {listed(FUNCTIONS)} do.",
         )
     if len(entities) > 1:
         message = f"this looks at `{entities[0]}` and `{entities[1]}` at once"

@@ -11,7 +11,7 @@ from pipeline.core.plan import TEXTS, Term, TermKind
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place, Use
 from pipeline.spec.memories import Rows
-from pipeline.spec.problem import Refusal, a, suggestion
+from pipeline.spec.problem import Refusal, a, listed, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +24,31 @@ if TYPE_CHECKING:
     from pipeline.spec.names import Names
     from pipeline.spec.tables import Tables
 
+_BY: Final = {
+    TermKind.PANES: TermKind.PANES_BY,
+    TermKind.DISTINCT: TermKind.DISTINCT_BY,
+    TermKind.EXTREMES: TermKind.EXTREMES_BY,
+    TermKind.SKETCH: TermKind.SKETCH_BY,
+}
+_HAVE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
+_GROWN: Final = "how a set grows"
+_OF_STREAMS: Final = "what is made of a stream, or of an event that may be undone,"
+_WORDS: Final = {  # what a term that cannot be cut is called by people
+    TermKind.REGISTERS: "`approx_distinct`",
+    TermKind.LEDGER: "`top_share`",
+    TermKind.COHORT: "`cohort`",
+    TermKind.REACH: "`distinct` with `within=`",
+    TermKind.SUM_DISTINCT: "`sum_distinct`",
+    TermKind.ITEMS: _OF_STREAMS,
+    TermKind.ITEM_ENTITIES: _OF_STREAMS,
+    TermKind.EXTREMES: _OF_STREAMS,
+    TermKind.SKETCH: _OF_STREAMS,
+    TermKind.NEW: _GROWN,
+    TermKind.RETAINED: _GROWN,
+    TermKind.RESURRECTED: _GROWN,
+    TermKind.CHURNED: _GROWN,
+    TermKind.SIZE_BEFORE: _GROWN,
+}
 CAP: Final = 20  # segments that people can still tell apart
 SERIES_MAX: Final = 1_000  # of all segments together; what a dashboard and a scrape can bear
 
@@ -118,11 +143,12 @@ class Segments:
         if term.kind is TermKind.SIZE and term.set is not None:
             return self._size(name, term, term.set)
         memory = term.memory
-        if memory is None or term.kind not in (TermKind.PANES, TermKind.DISTINCT):
+        if memory is None or term.kind not in _BY or term.items is not None:
             raise Refusal(
                 "bad-segments",
-                "what this value is made of has no segments yet",
-                "Count, sum, mean, distinct and size have; take the other terms out, or `by`.",
+                f"{_WORDS[term.kind]} has no segments yet",
+                f"{listed(_HAVE)} of events and `size` of a set have; take the other terms out, "
+                "or `by`.",
             )
         if "." in name:
             return self._by_state(name, term, memory)
@@ -138,11 +164,12 @@ class Segments:
         texts = replace(rows, entity=TEXTS, text=name)
         (window,) = term.windows
         if term.kind is TermKind.PANES:
-            memory, kind = self.tables.memories.ledger(texts, column, window), TermKind.PANES_BY
-        else:
+            memory = self.tables.memories.ledger(texts, column, window)
+        elif term.kind is TermKind.DISTINCT:
             memory = self.tables.memories.seen_with(rows, name, window)
-            kind = TermKind.DISTINCT_BY
-        return Term(kind, 0, memory, None, term.windows), self._names(texts)
+        else:
+            memory = self.tables.memories.diary(texts, column, window)
+        return Term(_BY[term.kind], 0, memory, None, term.windows), self._names(texts)
 
     def _by_state(self, name: str, term: Term, memory: int) -> tuple[Term, Term]:
         """A term for each text that an attribute of an entity was when its rows happened."""
@@ -161,8 +188,7 @@ class Segments:
         of_entity = replace(rows, entity=entity, may_lack_entity=rows.entity is None)
         diary = self.tables.memories.diary(of_entity, None if is_distinct else column, window)
         history = self.tables.history(0, entity, attribute, window)
-        kind = TermKind.DISTINCT_BY if is_distinct else TermKind.PANES_BY
-        cut = Term(kind, 0, diary, None, term.windows, as_of=term.as_of, by=history)
+        cut = Term(_BY[term.kind], 0, diary, None, term.windows, as_of=term.as_of, by=history)
         return cut, self._names(texts)
 
     def _taught(self, entity: str, name: str) -> Rows:

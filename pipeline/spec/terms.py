@@ -31,13 +31,14 @@ _PARTS: Final = {
     "approx_distinct": TermPart.APPROX_DISTINCT,
     "top_share": TermPart.TOP_SHARE,
 }
-_OF_ITEMS: Final = {
-    "distinct": TermKind.ITEM_ENTITIES,
+_OF_VALUES: Final = {
     "min": TermKind.EXTREMES,
     "max": TermKind.EXTREMES,
     "median": TermKind.SKETCH,
     "quantile": TermKind.SKETCH,
 }
+_OF_ITEMS: Final = {"distinct": TermKind.ITEM_ENTITIES, **_OF_VALUES}
+_OF_ROWS: Final = {"distinct": TermKind.DISTINCT, **_OF_VALUES}
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ class Terms:
         rows = self.tables.rows(0, entity, found, aggregate)
         value = None if is_distinct else aggregate.part
         as_of = Reader(self.tables, 0, entity, window, found).condition(aggregate.states)
-        kind = TermKind.DISTINCT if is_distinct else TermKind.PANES
+        kind = _OF_ROWS.get(aggregate.function, TermKind.PANES)
         memory = self.tables.memories.diary(rows, value, window)
         return Term(kind, 0, memory, None, (window,), as_of=as_of)
 

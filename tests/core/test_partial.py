@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from pipeline.core.partial import Partial, merge
 from pipeline.core.snapshot import pack, unpack
-from pipeline.core.summaries import IDS_MAX, Histogram, Range, Ranks
+from pipeline.core.summaries import IDS_MAX, Histogram, Range, Ranks, Split
 
 RANGES = st.builds(
     lambda first, second: Range(min(first, second), max(first, second)),
@@ -26,12 +26,15 @@ RANKS = st.builds(
     IDS,
     st.lists(st.integers(0, 52), min_size=3, max_size=3),
 )
+SPLITS = st.dictionaries(
+    st.integers(0, 3), st.tuples(st.integers(1, 9), HISTOGRAMS), max_size=3
+).map(Split)
 PARTS = st.builds(
     Partial,
     st.tuples(st.integers(0, 9), st.integers(0, 9)),
     st.tuples(st.integers(), st.integers()),
     st.none() | st.integers(0, 9),
-    st.fixed_dictionaries({}, optional={0: RANGES, 1: HISTOGRAMS, 2: RANKS}),
+    st.fixed_dictionaries({}, optional={0: RANGES, 1: HISTOGRAMS, 2: RANKS, 3: SPLITS}),
 )
 
 

@@ -119,7 +119,10 @@ def states_of_rows(draft: Draft) -> None:
     where = draft.pick(*STATE_CONDITIONS)
     for name in STATES:
         where = where.replace(name, f"{entity}.{name}")
-    _metric(draft, "as_of", f"count({event}, where={where})", window=True)
+    draft.need(event, "n")
+    asked = draft.pick(event, event, f"{event}.n")
+    function = "count" if asked == event else draft.pick("sum", "mean", "min", "max")
+    _metric(draft, "as_of", f"{function}({asked}, where={where})", window=True)
     _guarded(draft, "as_of")
     draft.sets["stated_rows"] = {
         "of": entity,
@@ -350,6 +353,8 @@ def segments(draft: Draft) -> None:
         f"distinct({event}.user)",
         f"count({other}) / whole",
         f"whole - sum({other}.n) * 2",
+        f"max({other}.n{options_of(draft, other)}) - min({other}.n)",
+        f"nps({other}.n)",
     )
     _metric(draft, "parts", value, window=True, **cut)
     _set_in_parts(draft, event, draft.pick(1, 2, 20))
