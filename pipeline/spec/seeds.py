@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.spec.load import DataPath
 
 BYTES_MAX: Final = 1 << 28  # 5 million ids of 50 characters
-SEEDS_MAX: Final = 5_000_000  # 80 MB in each process; and reading takes some ten seconds
+SEEDS_MAX: Final = 5_000_000  # 80 MB in each process; and reading takes half a minute
 SHOWN_MAX: Final = 10  # lines of one file with a problem; what is wrong with more is most often one
 _CODE: Final = "bad-seed"
 _UNTABBED: Final = re.compile(r"[ ,;|]+(?=\d{4}-\d\d-\d\d)")
@@ -121,7 +122,10 @@ def _parted(lines: Sequence[str]) -> tuple[list[str], list[str | None]]:
 
 def _times(written: Sequence[str | None]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Each line's time; `BAD` where it has none that can be read."""
-    return milliseconds(written, TimeUnit.ISO)
+    found = np.full(len(written), BAD)
+    present = np.array([text is not None for text in written], np.bool_)
+    found[present] = milliseconds([*compress(written, present)], TimeUnit.ISO)
+    return found
 
 
 def _bad_ids(lines: Sequence[str], ids: Sequence[str]) -> Iterator[_Fault]:

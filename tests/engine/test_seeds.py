@@ -89,13 +89,19 @@ def test_records_may_be_cut_anywhere(plan, records, expected, limit):
     assert same(expected.values(), found)
 
 
-def test_stopped_and_resumed_the_engine_goes_on_exactly(plan, records, expected, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stopped_and_resumed_the_engine_goes_on_exactly(plan, records, expected, tmp_path, workers):
     """A shard that is loaded knows which it is, and notes nothing twice."""
     published = []
     for polls in (5, 9, 12, None):
         source = MemorySource(records, slots=2, live=True)
         stop = until_exhausted(source) if polls is None else until_polled(source, polls)
-        running = {"store": tmp_path / "store", "store_parts": 2, "poll_records": 25}
+        running = {
+            "store": tmp_path / "store",
+            "store_parts": 2,
+            "poll_records": 25,
+            "workers": workers,
+        }
         bytewax(plan, DEPLOYMENT, source, stop=stop, published=published, **running)
     assert len({tick.at_ms for tick in published}) > 20
     assert same([expected[tick.at_ms] for tick in published], published)
