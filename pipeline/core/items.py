@@ -57,7 +57,7 @@ class _Leaves:
 def chosen(items: Items, wanted: OfItems, window: Window, tick_ms: int, salt: int) -> Items:
     """The items in a window that are asked for and have what is asked of them."""
     start_ms, end_ms = window.span(tick_ms)
-    asked = {*named_in(wanted.where), *filter(None, (wanted.column, wanted.distinct))}
+    asked = {*named_in(wanted.where), *filter(None, (wanted.column, wanted.distinct, wanted.by))}
     columns = {name: items.columns[name] for name in asked}
     inside = (items.at_ms >= start_ms) & (items.at_ms < end_ms)
     found = Items(items.rows, items.at_ms, columns).take(inside)

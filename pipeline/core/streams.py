@@ -113,9 +113,10 @@ class OfItems:
     """What is asked of a stream's items: how many there are, or the sum of a column.
 
     `where` is over `Named` leaves, the stream's columns. `distinct` is the column of ids whose
-    different ones are counted instead.
+    different ones are counted instead, `by` that of the texts which items are told apart by.
     """
 
     where: Expression | None = None
     column: str | None = None
     distinct: str | None = None
+    by: str | None = None

@@ -113,6 +113,8 @@ class Terms:
         memory = self._remembered.at(term.memory, tick_ms)
         if isinstance(memory, Diary):
             return self._of_rows_by(term, memory, tick_ms)
+        if isinstance(memory, OfStream):
+            return self._of_items_by(term, memory, tick_ms)
         keys = self._remembered.keys(term.memory)
         start_ms = from_ms(term.windows[0], tick_ms) if term.windows else LONG_AGO
         of_set = None if term.set is None else members[term.set]
@@ -128,6 +130,22 @@ class Terms:
         if term.kind in OF_VALUES:
             return values_by(term.kind, texts, diary.amounts[inside])
         return rows_by(texts, diary.amounts[inside] if diary.has_values else None)
+
+    def _of_items_by(self, term: Term, memory: OfStream, tick_ms: int) -> Summary:
+        """What the items of a stream come to, by the text of each."""
+        assert term.items is not None
+        assert term.items.by is not None
+        found = items.chosen(
+            memory.items(tick_ms), term.items, term.windows[0], tick_ms, self._salt
+        )
+        texts = known_texts(found.columns[term.items.by])
+        micros = None if term.items.column is None else found.columns[term.items.column]
+        if term.kind is TermKind.DISTINCT_BY:
+            return entities_by(found.rows, texts)
+        if term.kind in OF_VALUES:
+            assert micros is not None
+            return values_by(term.kind, texts, micros)
+        return rows_by(texts, micros)
 
     def _texts(self, term: Term, rows: RowNumbers, times: Times) -> NDArray[np.int64]:
         """What an attribute was at the time of each row; or the row is that of a text itself."""

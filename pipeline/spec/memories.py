@@ -247,6 +247,20 @@ class Memories:
         assert drafted.feed is not None
         return self._feeds[drafted.feed].rows, drafted.column
 
+    def undone(self, memory: int) -> Rows | None:
+        """The rows of an event that may be undone, where a memory has those; else None."""
+        parts = self._memories[memory].parts
+        if parts is None or parts.stream.keep is not Keep.STANDING:
+            return None
+        return self._feeds[parts.feeds[ROW]].rows
+
+    def with_column(self, memory: int, value: str) -> None:
+        """Let it remember a value of those rows as well."""
+        parts = self._memories[memory].parts
+        assert parts is not None
+        parts.columns[value] = {ROW: value}
+        self._feeds[parts.feeds[ROW]].values.add(value)
+
     def history(self, rows: Rows, value: str, window: Window | None) -> int:
         """Which values each entity had, for rows in a window. Never forgets the last before it."""
         return self._fed(rows, MemoryKind.HISTORY, value, None, window)

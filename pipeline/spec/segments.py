@@ -30,9 +30,15 @@ _BY: Final = {
     TermKind.EXTREMES: TermKind.EXTREMES_BY,
     TermKind.SKETCH: TermKind.SKETCH_BY,
 }
+_OF_ITEMS: Final = {
+    TermKind.ITEMS: TermKind.PANES_BY,
+    TermKind.ITEM_ENTITIES: TermKind.DISTINCT_BY,
+    TermKind.EXTREMES: TermKind.EXTREMES_BY,
+    TermKind.SKETCH: TermKind.SKETCH_BY,
+}
 _HAVE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
 _GROWN: Final = "how a set grows"
-_OF_STREAMS: Final = "what is made of a stream, or of an event that may be undone,"
+_OF_STREAMS: Final = "what is made of a stream"
 _WORDS: Final = {  # what a term that cannot be cut is called by people
     TermKind.REGISTERS: "`approx_distinct`",
     TermKind.LEDGER: "`top_share`",
@@ -143,6 +149,9 @@ class Segments:
         if term.kind is TermKind.SIZE and term.set is not None:
             return self._size(name, term, term.set)
         memory = term.memory
+        undone = None if memory is None else self.tables.memories.undone(memory)
+        if memory is not None and undone is not None:
+            return self._undone(name, term, memory, undone)
         if memory is None or term.kind not in _BY or term.items is not None:
             raise Refusal(
                 "bad-segments",
@@ -170,6 +179,18 @@ class Segments:
         else:
             memory = self.tables.memories.diary(texts, column, window)
         return Term(_BY[term.kind], 0, memory, None, term.windows), self._names(texts)
+
+    def _undone(self, name: str, term: Term, memory: int, rows: Rows) -> tuple[Term, Term]:
+        """A term for each text of rows that nothing has undone so far."""
+        if "." in name:
+            message = f"`{rows.event_name}` may be undone, and is not cut by what an entity was"
+            raise Refusal("bad-segments", message, "Cut it by a value of the event.")
+        self._check_value(name, rows)
+        self.tables.memories.with_column(memory, name)
+        assert term.items is not None
+        cut = replace(term, kind=_OF_ITEMS[term.kind], items=replace(term.items, by=name))
+        texts = Rows(0, rows.event, rows.event_name, None, TEXTS, text=name)
+        return cut, self._names(texts)
 
     def _by_state(self, name: str, term: Term, memory: int) -> tuple[Term, Term]:
         """A term for each text that an attribute of an entity was when its rows happened."""

@@ -23,7 +23,7 @@ events:
   unseen:
     name: made
     ids: {user: user, doc: doc, team: team}
-    values: {seconds: {from: ms / 1000, max: 600}}
+    values: {seconds: {from: ms / 1000, max: 600}, plan: plan}
     undone_by: {event: viewed, by: doc, within: 20s}
 streams:
   reading: {pair: [made, viewed], by: doc, within: 30s, keep: matched, at: second}
@@ -43,6 +43,8 @@ metrics:
   unseen_docs: {value: count(unseen), window: trailing 40s}
   unseen_seconds: {value: "mean(unseen.seconds, where=seconds > 1)", window: trailing 1m}
   unseen_by: {value: distinct(unseen.user), window: trailing 1m}
+  unseen_by_plan: {value: count(unseen) / distinct(unseen.user), window: trailing 1m, by: plan}
+  longest_unseen: {value: max(unseen.seconds), window: trailing 1m, by: plan}
   makers_now: {value: size(makers)}
   read:
     role: north_star

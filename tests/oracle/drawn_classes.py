@@ -272,7 +272,9 @@ def undo(draft: Draft) -> None:
         "by": by,
         "within": draft.pick(*draft.scale.gaps, *draft.scale.trailing),
     }
-    _metric(draft, "undo_count", f"count({event}{options_of(draft, event)})", window=True)
+    draft.need(event, "plan")
+    cut = draft.pick({}, {"by": ["plan"], "cap": draft.pick(1, 20)})
+    _metric(draft, "undo_count", f"count({event}{options_of(draft, event)})", window=True, **cut)
     _guarded(draft, "undo_count")
     _metric(draft, "undo_sum", f"sum({event}.{draft.need(event, 'n')})", window=True)
     _metric(draft, "undo_distinct", f"distinct({event}.{of})", window=True)
