@@ -247,19 +247,19 @@ class Memories:
         assert drafted.feed is not None
         return self._feeds[drafted.feed].rows, drafted.column
 
-    def undone(self, memory: int) -> Rows | None:
-        """The rows of an event that may be undone, where a memory has those; else None."""
-        parts = self._memories[memory].parts
-        if parts is None or parts.stream.keep is not Keep.STANDING:
-            return None
-        return self._feeds[parts.feeds[ROW]].rows
-
-    def with_column(self, memory: int, value: str) -> None:
-        """Let it remember a value of those rows as well."""
+    def stream_of(self, memory: int) -> tuple[DraftStream, dict[str, Rows]]:
+        """The stream that a memory is of, and the rows of its parts."""
         parts = self._memories[memory].parts
         assert parts is not None
-        parts.columns[value] = {ROW: value}
-        self._feeds[parts.feeds[ROW]].values.add(value)
+        return parts.stream, {alias: self._feeds[feed].rows for alias, feed in parts.feeds.items()}
+
+    def with_column(self, memory: int, column: str, values: dict[str, str]) -> None:
+        """Let a stream remember a column as well: which value of which parts it is."""
+        parts = self._memories[memory].parts
+        assert parts is not None
+        parts.columns[column] = values
+        for alias, value in values.items():
+            self._feeds[parts.feeds[alias]].values.add(value)
 
     def history(self, rows: Rows, value: str, window: Window | None) -> int:
         """Which values each entity had, for rows in a window. Never forgets the last before it."""

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.expression import Kind
 from pipeline.core.formula import Dimension, OfMetric, OfTerm, leaves
 from pipeline.core.plan import TEXTS, Term, TermKind
+from pipeline.core.streams import Keep, StreamKind
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place, Use
-from pipeline.spec.memories import Rows
+from pipeline.spec.memories import ROW, Rows
 from pipeline.spec.problem import Refusal, a, listed, suggestion
+from pipeline.spec.streams import draft_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.core.formula import Formula
+    from pipeline.core.streams import OfItems
     from pipeline.core.tree import Metric
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.events import DraftEvent
     from pipeline.spec.load import DataPath
     from pipeline.spec.names import Names
+    from pipeline.spec.streams import DraftStream
     from pipeline.spec.tables import Tables
 
 _BY: Final = {
@@ -38,17 +42,12 @@ _OF_ITEMS: Final = {
 }
 _HAVE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
 _GROWN: Final = "how a set grows"
-_OF_STREAMS: Final = "what is made of a stream"
 _WORDS: Final = {  # what a term that cannot be cut is called by people
     TermKind.REGISTERS: "`approx_distinct`",
     TermKind.LEDGER: "`top_share`",
     TermKind.COHORT: "`cohort`",
     TermKind.REACH: "`distinct` with `within=`",
     TermKind.SUM_DISTINCT: "`sum_distinct`",
-    TermKind.ITEMS: _OF_STREAMS,
-    TermKind.ITEM_ENTITIES: _OF_STREAMS,
-    TermKind.EXTREMES: _OF_STREAMS,
-    TermKind.SKETCH: _OF_STREAMS,
     TermKind.NEW: _GROWN,
     TermKind.RETAINED: _GROWN,
     TermKind.RESURRECTED: _GROWN,
@@ -81,16 +80,28 @@ def _path(names: Names, metric: str, at: int) -> DataPath:
 def _values_of(names: Names, aggregate: Aggregate) -> Iterator[tuple[str, str, str]]:
     """What an aggregate may be cut by: a name, and the event and value that it stands for."""
     if aggregate.is_of_stream:
-        return
-    if not aggregate.is_of_set:
+        stream = draft_of(aggregate.subject, names.stream(aggregate.subject))
+        yield from _columns_of(names, stream)
+    elif not aggregate.is_of_set:
         for value in names.event(aggregate.subject).values:
             yield value, aggregate.subject, value
         for entity in names.event(aggregate.subject).ids:
             yield from _states_of(names, entity, f"{entity}.")
-        return
-    of = names.set(aggregate.subject).of
-    for prefix in ("", f"{of}."):
-        yield from _states_of(names, of, prefix)
+    else:
+        of = names.set(aggregate.subject).of
+        for prefix in ("", f"{of}."):
+            yield from _states_of(names, of, prefix)
+
+
+def _columns_of(names: Names, stream: DraftStream) -> Iterator[tuple[str, str, str]]:
+    """The columns of a stream that are a value as it was, with the event and its value."""
+    if stream.kind in (StreamKind.GAP, StreamKind.SESSION):
+        return  # no values, and sums of them
+    for alias, event in stream.parts.items():
+        for value in names.event(event).values:
+            if stream.kind is StreamKind.FIRST:
+                yield value, event, value
+            yield f"{alias}.{value}", event, value
 
 
 def _states_of(names: Names, entity: str, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -133,9 +144,9 @@ class Segments:
         pairs: list[tuple[int, int]] = []
         texts: dict[int, None] = {}
         for number in used:
-            by_text, of_names = self._by_text(name, by_number[number])
+            by_text, *of_names = self._by_text(name, by_number[number])
             pairs.append((number, self._number(by_text)))
-            texts[self._number(of_names)] = None
+            texts |= dict.fromkeys(map(self._number, of_names))
         if not pairs:
             message = "there is nothing to cut: the value is made of numbers only"
             raise Refusal("bad-segments", message, "Remove `by`.")
@@ -144,15 +155,14 @@ class Segments:
     def _number(self, term: Term) -> int:
         return self.terms.setdefault(term, len(self.terms))
 
-    def _by_text(self, name: str, term: Term) -> tuple[Term, Term]:
-        """A term for each text, and that of their names."""
+    def _by_text(self, name: str, term: Term) -> tuple[Term, ...]:
+        """A term for each text, and those of their names."""
         if term.kind is TermKind.SIZE and term.set is not None:
             return self._size(name, term, term.set)
         memory = term.memory
-        undone = None if memory is None else self.tables.memories.undone(memory)
-        if memory is not None and undone is not None:
-            return self._undone(name, term, memory, undone)
-        if memory is None or term.kind not in _BY or term.items is not None:
+        if memory is not None and term.items is not None:
+            return self._of_items(name, term, term.items, memory)
+        if memory is None or term.kind not in _BY:
             raise Refusal(
                 "bad-segments",
                 f"{_WORDS[term.kind]} has no segments yet",
@@ -180,17 +190,45 @@ class Segments:
             memory = self.tables.memories.diary(texts, column, window)
         return Term(_BY[term.kind], 0, memory, None, term.windows), self._names(texts)
 
-    def _undone(self, name: str, term: Term, memory: int, rows: Rows) -> tuple[Term, Term]:
-        """A term for each text of rows that nothing has undone so far."""
+    def _of_items(self, name: str, term: Term, items: OfItems, memory: int) -> tuple[Term, ...]:
+        """A term for each text of a stream's items, or of rows that nothing has undone so far."""
+        stream, rows = self.tables.memories.stream_of(memory)
+        if stream.keep is Keep.STANDING:
+            self._check_undone(name, rows[ROW])
+            values = {ROW: name}
+        else:
+            values = self._column(name, stream)
+        self.tables.memories.with_column(memory, name, values)
+        cut = replace(term, kind=_OF_ITEMS[term.kind], items=replace(items, by=name))
+        texts = [
+            Rows(0, rows[part].event, rows[part].event_name, None, TEXTS, text=value)
+            for part, value in values.items()
+        ]
+        return cut, *map(self._names, texts)
+
+    def _check_undone(self, name: str, rows: Rows) -> None:
         if "." in name:
             message = f"`{rows.event_name}` may be undone, and is not cut by what an entity was"
             raise Refusal("bad-segments", message, "Cut it by a value of the event.")
         self._check_value(name, rows)
-        self.tables.memories.with_column(memory, name)
-        assert term.items is not None
-        cut = replace(term, kind=_OF_ITEMS[term.kind], items=replace(term.items, by=name))
-        texts = Rows(0, rows.event, rows.event_name, None, TEXTS, text=name)
-        return cut, self._names(texts)
+
+    def _column(self, name: str, stream: DraftStream) -> dict[str, str]:
+        """Which values of which parts a text column of a stream is."""
+        names = self.tables.names
+        events = stream.parts.values()
+        if any(names.findings.is_broken("events", event, "values") for event in events):
+            raise Broken
+        known = [*dict.fromkeys(column for column, *_ in _columns_of(names, stream))]
+        found = self.tables.parts_of(stream, {name})[name] if name in known else {}
+        if not found:
+            raise Refusal(
+                "bad-segments",
+                f"`{name}` is no text that items of `{stream.name}` have",
+                suggestion(name, known, f"columns of `{stream.name}`")
+                if known
+                else f"No item of {a(stream.kind.value)} has one.",
+            )
+        return found
 
     def _by_state(self, name: str, term: Term, memory: int) -> tuple[Term, Term]:
         """A term for each text that an attribute of an entity was when its rows happened."""

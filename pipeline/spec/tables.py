@@ -133,7 +133,7 @@ class Tables:
         } & set(column_names(self.names, stream))
         assert aggregate.window is not None
         asked = AskedOfStream(
-            stream, rows, self._parts(stream, columns), core.IS_FIRST in named, aggregate.window
+            stream, rows, self.parts_of(stream, columns), core.IS_FIRST in named, aggregate.window
         )
         return self.memories.stream(asked), wanted
 
@@ -142,7 +142,7 @@ class Tables:
         source = draft_of(stream, self.names.stream(stream))
         values = [
             self.names.event(source.parts[part]).values[value]
-            for part, value in self._parts(source, {column})[column].items()
+            for part, value in self.parts_of(source, {column})[column].items()
         ]
         return any(value.min is not None and value.min < 0 for value in values)
 
@@ -165,7 +165,7 @@ class Tables:
         column = None if aggregate.function == "distinct" else aggregate.part
         return OfItems(where or next(iter(conditions), None), column)
 
-    def _parts(self, stream: DraftStream, columns: set[str]) -> dict[str, dict[str, str]]:
+    def parts_of(self, stream: DraftStream, columns: set[str]) -> dict[str, dict[str, str]]:
         """For each column, which value of which parts it is."""
         found: dict[str, dict[str, str]] = {}
         for name in columns:

@@ -58,6 +58,8 @@ metrics:
   docs: {value: "count(visits, where=viewed.seconds > 2)", window: trailing 1m}
   between: {value: mean(rests.elapsed), window: trailing 1m}
   beginners_now: {value: distinct(beginners.user), window: trailing 1m}
+  beginners_by_plan: {value: count(beginners), window: trailing 2m, by: [plan, viewed.plan]}
+  read_by_plan: {value: max(reading.elapsed), window: trailing 1m, by: viewed.plan, cap: 1}
   their_seconds: {value: sum(beginners.seconds), window: trailing 5m}
   regular: {value: size(regulars)}
 """

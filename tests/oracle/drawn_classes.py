@@ -252,6 +252,11 @@ def streams(draft: Draft) -> None:
         name = f"flow_{number}"
         _metric(draft, name, f"{function}({subject}{where()})", window=True)
         _guarded(draft, name)
+    if kind not in {"session", "gap"}:
+        draft.need(about[kind]["a"], "plan")
+        value = f"mean(flow.{numbers[0]}{where()}) - count(flow)"
+        cut = {"by": ["a.plan"], "cap": draft.pick(1, 20)}
+        _metric(draft, "flow_parts", value, window=True, **cut)
     if kind == "sequence":
         _metric(draft, "reach", f"reached(flow, {draft.pick(2, 3)}) / count(flow)", window=True)
     text = f"count(flow{where()}) >= {draft.pick(1, 2)}"

@@ -120,6 +120,8 @@ class Terms:
         if segment is not None:
             entity, _, name = segment.dimension.rpartition(".")
             text = f"event.state_{entity}__{name}" if entity else f"event.value_{name}"
+            if aggregate.subject in self.definition.streams:
+                text = f"event.value_{segment.dimension.replace('.', '__')}"
             conditions.append(segment.holds(text))
         return f"{self._source(aggregate)} ON {' AND '.join(conditions)}"
 

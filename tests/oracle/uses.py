@@ -57,6 +57,10 @@ def _of_segments(definition: Definition, metric: Metric) -> Iterator[Use]:
             if aggregate.subject in definition.events and not entity:
                 yield aggregate.subject, dimension, TEXT
                 continue
+            if aggregate.subject in definition.streams:
+                path = tuple(dimension.split("."))
+                yield from _of_path(definition, aggregate.subject, path, TEXT)
+                continue
             entities = entities_of(definition, aggregate.subject)
             yield from _of_state(definition, {entity} if entity else entities, name, TEXT)
 
