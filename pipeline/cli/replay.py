@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import csv
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import plan_at
+from pipeline.cli.recorded import (
+    Lateness,
+    moment_ms,
+    now_ms,
+    span_ms,
+    summary,
+    ticks_between,
+    with_progress,
+)
 from pipeline.cli.transitions import transitions_file
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
 from pipeline.core.publish import UNJUDGED, Row, Tick, rows
-from pipeline.core.records import Counts
+from pipeline.core.windows import DAY_MS, MINUTE_MS
 from pipeline.edges.faults import UnreachableError, UnreadableError
 from pipeline.edges.files import FileSource, Lines
 from pipeline.engine.local import LocalEngine, replay as replayed
-from pipeline.settings import duration_ms
 from pipeline.terminal.width import console_for
-
-# Beyond this a slip of the pen (--every 1s over a year) would run for hours before it is noticed.
-TICKS_MAX = 1_000_000
 
 
 class Output(StrEnum):
@@ -42,93 +43,59 @@ class Output(StrEnum):
     CSV = "csv"
 
 
-def moment_ms(text: str) -> int:
-    """A day, or a moment with its zone, in milliseconds.
-
-    >>> moment_ms("2023-01-02"), moment_ms("2023-01-02T01:00+01:00")
-    (1672617600000, 1672617600000)
-
-    Raises:
-        typer.BadParameter: it is neither.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or (moment.tzinfo is None and len(text) > len("2023-01-02")):
-        raise typer.BadParameter(f"{text!r} is no moment; write 2023-01-02 or 2023-01-02T08:00Z")
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
-
-
-def span_ms(text: str | int) -> int:
-    """A duration, in milliseconds; numbers pass, as defaults come through here too.
-
-    Raises:
-        typer.BadParameter: it is none.
-    """
-    if isinstance(text, int):
-        return text
-    try:
-        return duration_ms(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 5m, 1h or 7d") from None
+Definition = Annotated[
+    Path, typer.Argument(help="A definition, or a folder that holds one.", show_default=False)
+]
+Events = Annotated[
+    list[str],
+    typer.Option(
+        help="JSON lines, zipped or not; `-` is standard input. May be repeated: each file "
+        "is a partition, with a watermark and a memory of message ids of its own."
+    ),
+]
+First = Annotated[
+    int, typer.Option("--from", parser=moment_ms, help="The first tick.", metavar="TIME")
+]
+Last = Annotated[
+    int | None,
+    typer.Option(
+        "--to",
+        parser=moment_ms,
+        help="The last tick; the newest event if not given.",
+        metavar="TIME",
+    ),
+]
+Every = Annotated[
+    int,
+    typer.Option(parser=span_ms, help="From tick to tick.", metavar="DURATION", show_default="1d"),
+]
+AsLines = Annotated[
+    Lines,
+    typer.Option(
+        help="What a line of --events is: a record's value, or a record with its key and "
+        "headers, as `kcat -J` prints it."
+    ),
+]
+Transitions = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to write who entered and left the sets that have `transitions: true`; "
+        "JSON lines, with raw ids. A file that is there is replaced.",
+        show_default=False,
+    ),
+]
 
 
 def replay(
-    definitions: Annotated[
-        Path, typer.Argument(help="A definition, or a folder that holds one.", show_default=False)
-    ],
-    events: Annotated[
-        list[str],
-        typer.Option(
-            help="JSON lines, zipped or not; `-` is standard input. May be repeated: each file "
-            "is a partition, with a watermark and a memory of message ids of its own."
-        ),
-    ],
-    first: Annotated[
-        int, typer.Option("--from", parser=moment_ms, help="The first tick.", metavar="TIME")
-    ],
-    last: Annotated[
-        int | None,
-        typer.Option(
-            "--to",
-            parser=moment_ms,
-            help="The last tick; the newest event if not given.",
-            metavar="TIME",
-        ),
-    ] = None,
-    every: Annotated[
-        int,
-        typer.Option(
-            parser=span_ms, help="From tick to tick.", metavar="DURATION", show_default="1d"
-        ),
-    ] = span_ms("1d"),
-    lateness: Annotated[
-        int,
-        typer.Option(
-            parser=span_ms,
-            help="How late events may be in time.",
-            metavar="DURATION",
-            show_default="1m",
-        ),
-    ] = span_ms("1m"),
+    definitions: Definition,
+    events: Events,
+    first: First,
+    last: Last = None,
+    every: Every = DAY_MS,
+    lateness: Lateness = MINUTE_MS,
     output: Annotated[Output, typer.Option(help="How readings are written.")] = Output.JSON,
-    lines: Annotated[
-        Lines,
-        typer.Option(
-            help="What a line of --events is: a record's value, or a record with its key and "
-            "headers, as `kcat -J` prints it."
-        ),
-    ] = Lines.VALUE,
-    transitions: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where to write who entered and left the sets that have `transitions: true`; "
-            "JSON lines, with raw ids. A file that is there is replaced.",
-            show_default=False,
-        ),
-    ] = None,
+    lines: AsLines = Lines.VALUE,
+    transitions: Transitions = None,
 ) -> None:
     """Replay recorded events; print every metric at every tick from --from on.
 
@@ -151,36 +118,6 @@ def replay(
     if engine.counts.consumed and not engine.counts.matched:
         instead = "`northstar sniff` says which envelope and which names the records have"
         leave(Exit.FINDINGS, f"no record was one of the definition's events: {instead}")
-
-
-def ticks_between(first: int, last: int | None, every: int, at_most: int = TICKS_MAX) -> range:
-    """The ticks asked for, up to now without a last one. Exits where none or too many are."""
-    ticks = range(first, (now_ms() if last is None else last) + 1, max(every, 1))
-    if every <= 0 or not ticks:
-        leave(Exit.USAGE, "there is no tick between --from and --to")
-    if len(ticks) > at_most:
-        leave(Exit.USAGE, f"{len(ticks):,} ticks are too many; ask for {at_most:,} at the most")
-    return ticks
-
-
-def now_ms() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1_000_000
-
-
-def with_progress(ticks: Iterator[Tick], source: FileSource) -> Iterator[Tick]:
-    """The same ticks, with a bar on standard error while it is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from ticks
-        return
-    columns = (TextColumn("replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        for tick in ticks:
-            done, total = source.progress()
-            progress.update(task, completed=done, total=total)
-            yield tick
 
 
 def _write(plan: Plan, ticks: Iterable[Tick], output: Output) -> None:
@@ -252,13 +189,3 @@ def shown(value: Any) -> str:  # noqa: ANN401 - a cell of a row
     if value is None:
         return "—"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-
-
-def summary(counts: Counts) -> str:
-    """What became of the records, in a line."""
-    parts = [f"{counts.consumed:,} records", f"{counts.matched:,} matched"]
-    parts += [f"{number:,} filtered ({why})" for why, number in sorted(counts.filtered.items())]
-    parts += [f"{number:,} rejected ({why})" for why, number in sorted(counts.rejected.items())]
-    parts += [f"{counts.duplicate:,} duplicate"] if counts.duplicate else []
-    parts += [f"{counts.late:,} late"] if counts.late else []
-    return ", ".join(parts)

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import definition_at
-from pipeline.cli.replay import (
+from pipeline.cli.recorded import (
+    Lateness,
     moment_ms,
     now_ms,
     span_ms,
@@ -25,6 +26,7 @@ from pipeline.cli.try_report import report
 from pipeline.cli.validate import show
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
+from pipeline.core.windows import DAY_MS, MINUTE_MS
 from pipeline.edges.faults import UnreachableError, UnreadableError
 from pipeline.edges.files import STANDARD_INPUT, FileSource, Lines
 from pipeline.engine.local import LocalEngine, replay as replayed
@@ -47,67 +49,63 @@ class Output(StrEnum):
     JSON = "json"
 
 
+Candidate = Annotated[Path, typer.Argument(help="The candidate's definition.", show_default=False)]
+Against = Annotated[Path, typer.Option(help="The present definition; may be the same file.")]
+Events = Annotated[
+    list[str], typer.Option(help="JSON lines, zipped or not, as for `replay`. May be repeated.")
+]
+First = Annotated[
+    int | None,
+    typer.Option(
+        "--from",
+        parser=moment_ms,
+        help="The first step; the first after the first event if not given.",
+        metavar="TIME",
+    ),
+]
+Last = Annotated[
+    int | None,
+    typer.Option(
+        "--to",
+        parser=moment_ms,
+        help="The last step; the newest event if not given.",
+        metavar="TIME",
+    ),
+]
+Every = Annotated[
+    int,
+    typer.Option(parser=span_ms, help="From step to step.", metavar="DURATION", show_default="1d"),
+]
+PresentMetric = Annotated[
+    str | None, typer.Option(help="The present metric.", show_default="the North Star")
+]
+CandidateMetric = Annotated[
+    str | None, typer.Option(help="The candidate's metric.", show_default="its North Star")
+]
+Foretold = Annotated[
+    str | None,
+    typer.Option(help="A metric of either definition that a North Star should foretell."),
+]
+Lags = Annotated[
+    int, typer.Option(min=0, max=400, help="The result is looked at up to so many steps later.")
+]
+AsLines = Annotated[Lines, typer.Option(help="What a line of --events is, as for `replay`.")]
+
+
 def try_candidate(
-    candidate: Annotated[
-        Path, typer.Argument(help="The candidate's definition.", show_default=False)
-    ],
-    against: Annotated[Path, typer.Option(help="The present definition; may be the same file.")],
-    events: Annotated[
-        list[str], typer.Option(help="JSON lines, zipped or not, as for `replay`. May be repeated.")
-    ],
-    first: Annotated[
-        int | None,
-        typer.Option(
-            "--from",
-            parser=moment_ms,
-            help="The first step; the first after the first event if not given.",
-            metavar="TIME",
-        ),
-    ] = None,
-    last: Annotated[
-        int | None,
-        typer.Option(
-            "--to",
-            parser=moment_ms,
-            help="The last step; the newest event if not given.",
-            metavar="TIME",
-        ),
-    ] = None,
-    every: Annotated[
-        int,
-        typer.Option(
-            parser=span_ms, help="From step to step.", metavar="DURATION", show_default="1d"
-        ),
-    ] = span_ms("1d"),
-    metric: Annotated[
-        str | None,
-        typer.Option(help="The present metric.", show_default="the North Star"),
-    ] = None,
-    candidate_metric: Annotated[
-        str | None,
-        typer.Option(help="The candidate's metric.", show_default="its North Star"),
-    ] = None,
-    result: Annotated[
-        str | None,
-        typer.Option(help="A metric of either definition that a North Star should foretell."),
-    ] = None,
-    lags: Annotated[
-        int,
-        typer.Option(min=0, max=400, help="The result is looked at up to so many steps later."),
-    ] = LAGS,
-    lateness: Annotated[
-        int,
-        typer.Option(
-            parser=span_ms,
-            help="How late events may be in time.",
-            metavar="DURATION",
-            show_default="1m",
-        ),
-    ] = span_ms("1m"),
+    candidate: Candidate,
+    against: Against,
+    events: Events,
+    first: First = None,
+    last: Last = None,
+    every: Every = DAY_MS,
+    metric: PresentMetric = None,
+    candidate_metric: CandidateMetric = None,
+    result: Foretold = None,
+    lags: Lags = LAGS,
+    lateness: Lateness = MINUTE_MS,
     output: Annotated[Output, typer.Option(help="How the outcome is written.")] = Output.TEXT,
-    lines: Annotated[
-        Lines, typer.Option(help="What a line of --events is, as for `replay`.")
-    ] = Lines.VALUE,
+    lines: AsLines = Lines.VALUE,
 ) -> None:
     """Try a candidate for the North Star beside the present one, on recorded events.
 
