@@ -117,10 +117,12 @@ def made_of_views():
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in titled().values()])
-def test_as_many_are_told_as_the_value_says(path):
+def test_as_many_are_told_as_the_value_says(path, tmp_path):
     """In every scenario, whom a size or number of ids counts are as many as it says, each once."""
     scenario = read_scenario(path)
-    plan = read_text(scenario.definition, "").plan
+    for name, text in scenario.files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    plan = read_text(scenario.definition, "", folder=tmp_path).plan
     terms = {number: Side(plan, number).term for number in range(len(plan.metrics))}
     records = [(each.partition, each) for each in scenario.orders[0]]
     engine = LocalEngine(plan, Deployment(**scenario.settings, shards=4))
