@@ -27,7 +27,8 @@ def test_every_series_is_explained():
 
 def served():
     """The series that the table of `deploy/README.md` names; one may be short for its siblings."""
-    _, _, page = README.read_text(encoding="utf-8").partition("## What is served")
+    _, _, rest = README.read_text(encoding="utf-8").partition("## What is served")
+    page, _, _ = rest.partition("\n### ")
     full = ""
     for cell in re.findall(r"^\| (`.*?`) \| ", page, re.MULTILINE):
         for written in re.findall("`([^`]+)`", cell):
