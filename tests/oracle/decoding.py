@@ -112,9 +112,30 @@ def parse(value: bytes) -> dict[str, object]:
     return parsed
 
 
+class NoObject(str):
+    """Text in the place of an object, which it is not."""
+
+    __slots__ = ()
+
+
+def unpack(record: dict[str, object], path: Path) -> None:
+    """Put the object that a text is in the place of the text."""
+    *above, key = path
+    place = at(record, tuple(above))
+    if not isinstance(place, dict) or not isinstance(text := place.get(key), str):
+        return
+    try:
+        within = json.loads(text, parse_constant=_constant) if text else {}
+    except ValueError:
+        within = None
+    place[key] = within if isinstance(within, dict) else NoObject(text)
+
+
 def at(record: object, path: Path) -> object:
     """Follow a path; what is `null` or not there is absent."""
     for key in path:
+        if isinstance(record, NoObject):
+            raise Refused("field_type")
         if not isinstance(record, dict):
             return None
         record = record.get(key)
@@ -246,6 +267,8 @@ class Decoder:
             return decoded
         try:
             record = parse(value)
+            for path in self.envelope.text:
+                unpack(record, path)
             decoded.time_ms = self._time_if_readable(record)
             decoded.fate = self._fill(decoded, record)
         except Refused as refused:

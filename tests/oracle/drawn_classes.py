@@ -244,6 +244,8 @@ def streams(draft: Draft) -> None:
     def where() -> str:
         return f", where={draft.pick(*conditions)}" if draft.chance(50) else ""
 
+    # An id rests for as long as the longest window reaches: short ones let it rest for longer.
+    short = {"window": f"trailing {draft.scale.trailing[0]}"} if "id" in about else {}
     for number in range(draft.pick(2, 1, 3)):
         function = draft.pick("count", "sum", "mean", "distinct")
         subject = "flow" if function == "count" else f"flow.{draft.pick(*numbers)}"
@@ -251,6 +253,7 @@ def streams(draft: Draft) -> None:
             subject = f"flow.{about['by']}"
         name = f"flow_{number}"
         _metric(draft, name, f"{function}({subject}{where()})", window=True)
+        draft.metrics[name] |= short
         _guarded(draft, name)
     if kind not in {"session", "gap"}:
         draft.need(about[kind]["a"], "plan")
@@ -262,7 +265,7 @@ def streams(draft: Draft) -> None:
     text = f"count(flow{where()}) >= {draft.pick(1, 2)}"
     if draft.chance(30):
         text += f" or sum(flow.{draft.pick(*numbers)}) > 5"
-    draft.sets["flowing"] = {"of": about["by"], "when": text, "window": draft.window()}
+    draft.sets["flowing"] = {"of": about["by"], "when": text, "window": draft.window()} | short
     _size(draft, "flowing")
 
 

@@ -18,6 +18,7 @@ ENVELOPES: tuple[Any, ...] = (
     {"name": "kind", "time": "at", "id": "uuid"},
     {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "id": "uuid"},
     {"name": "meta.kind", "time": {"from": 'meta["At Time"]', "unit": "s"}},
+    *("amplitude", "amplitude_export", "mixpanel", "snowplow", "posthog", "cloudevents"),
 )
 
 

@@ -64,6 +64,7 @@ BAD_FIELDS: tuple[tuple[Path, tuple[Any, ...]], ...] = (
 )
 BAD_TIMES = {
     "iso": (None, 1_743_300_000, "2025-03-30", "2025-03-30T00:00:00", "2100-01-01T00:00Z", "x"),
+    "utc": (None, 1_743_300_000, "2025-03-30", "2100-01-01T00:00", "2100-01-01T00:00Z", "x"),
     "ms": (None, "1743300000000", True, 946_684_799_999, 4_102_444_800_000),
     "s": (None, "1743300000", 946_684_799, 4_102_444_800),
 }
@@ -186,7 +187,7 @@ class Stream:
         name: Any = pick.name
         if pick.kind in {"no_name", "name_type", "unknown_name", "surrogate"}:
             name = {"no_name": None, "name_type": 5, "surrogate": "open\ud800"}.get(pick.kind, "no")
-        ((time_path, unit),) = envelope.times
+        time_path, unit = envelope.times[0]
         time: Any = _time_text(time_ms, unit, pick.form)
         if pick.kind == "bad_time":
             bad = BAD_TIMES[unit]
@@ -197,8 +198,11 @@ class Stream:
             body["deep"] = json.loads("[" * 100 + "]" * 100)
         _put(body, envelope.names[0], name)
         _put(body, time_path, time)
-        if envelope.id is not None:
-            _put(body, envelope.id.paths[0], record_id)
+        for path in () if envelope.id is None else envelope.id.paths:
+            if path == envelope.id.paths[-1]:
+                _put(body, path, record_id)
+            elif path not in (time_path, *envelope.names):
+                _put(body, path, ("one", "other")[pick.form % 2])
         return body
 
     def _bytes(self, pick: Pick, body: dict[str, Any]) -> bytes:
@@ -207,6 +211,11 @@ class Stream:
                 return (b"[1]", b"null", b'"x"', b"5")[pick.form % 4]
             case "constant":
                 body["more"] = (float("nan"), float("inf"))[pick.form % 2]
+        for (key,) in self.definition.envelope.text:
+            if isinstance(body.get(key), dict) and pick.form % 3:
+                body[key] = json.dumps(body[key])
+            elif pick.kind == "no_properties":
+                body[key] = ("", "no object", "[1]", None)[pick.form % 4]
         value = json.dumps(body, ensure_ascii=pick.form % 2 == 0 or pick.kind == "surrogate")
         match pick.kind:
             case "broken":
@@ -219,7 +228,9 @@ class Stream:
 def _put(body: dict[str, Any], path: Path, value: object) -> None:
     *above, key = path
     for step in above:
-        body = body.setdefault(step, {})
+        if not isinstance(body.get(step), dict):
+            body[step] = {}
+        body = body[step]
     body[key] = value
 
 
@@ -237,7 +248,7 @@ def _time_text(time_ms: int, unit: str, form: int) -> str | float:
     text = local.isoformat(sep="T" if form % 5 else " ", timespec=parts)
     if parts == "milliseconds" and form % 4 == 1:
         text = text[:23] + "987654" + text[23:]
-    return text.replace("+00:00", "Z")
+    return text.replace("+00:00", "" if unit == "utc" and form % 7 else "Z")
 
 
 def _body(draw: DrawFn) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Where records keep their name, time and ids: by a preset, or spelled out.
 
-Read are paths, `first`, `together` and units. What a record is unpacked from (`each`, `text`,
-CloudEvents in binary mode, what Kafka has beside a record) is not.
+Read are paths, `first`, `together`, units and objects written as text. What else a record is
+unpacked from (`each`, CloudEvents in binary mode, what Kafka has beside a record) is not, nor are
+the presets that are about nothing else.
 """
 
 from typing import Any
@@ -25,8 +26,56 @@ PRESETS: dict[str, Raw] = {
         "id": {"together": ["device_id", "insert_id"]},
         "ids": {"user": {"first": ["user_id", "device_id"]}},
     },
+    "amplitude_export": {
+        "name": "event_type",
+        "time": {"from": "event_time", "unit": "utc"},
+        "id": {"together": ["device_id", '["$insert_id"]']},
+        "ids": {"user": {"first": ["user_id", "device_id"]}},
+    },
+    "mixpanel": {
+        "name": "event",
+        "time": {"from": "properties.time", "unit": "s"},
+        "id": {
+            "together": [
+                *("event", "properties.time", "properties.distinct_id"),
+                'properties["$insert_id"]',
+            ]
+        },
+        "ids": {
+            "user": {
+                "first": [
+                    "properties.distinct_id",
+                    *('properties["$user_id"]', 'properties["$device_id"]'),
+                ]
+            }
+        },
+    },
+    "snowplow": {
+        "name": "event_name",
+        "time": {
+            "first": [
+                {"from": "derived_tstamp", "unit": "utc"},
+                {"from": "collector_tstamp", "unit": "utc"},
+            ]
+        },
+        "id": "event_id",
+        "ids": {"user": {"first": ["user_id", "domain_userid"]}},
+    },
+    "posthog": {
+        "name": "event",
+        "time": {"from": "timestamp", "unit": "utc"},
+        "id": "uuid",
+        "ids": {"user": {"first": ["person_id", "distinct_id"]}},
+        "text": ["properties"],
+    },
+    "cloudevents": {
+        "name": "type",
+        "time": "time",
+        "id": {"together": ["source", "id"]},
+        "ids": {"user": "subject"},
+    },
 }
-"""As the reference's table has them, of those that a scenario is about."""
+"""As the reference's table has them."""
 
 
 def _times(raw: str | Raw) -> tuple[tuple[Path, str], ...]:
@@ -55,6 +104,7 @@ def envelope(raw: str | Raw) -> Envelope:
         _times(about["time"]),
         None if identity is None else id_source(identity),
         {entity: id_source(source) for entity, source in about.get("ids", {}).items()},
+        tuple(path(text) for text in about.get("text", ())),
     )
 
 

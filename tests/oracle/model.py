@@ -207,6 +207,8 @@ class Envelope:
     id: IdSource | None
     ids: dict[str, IdSource] = dataclasses.field(default_factory=dict)
     """Entity → where every record has its id, for the events that ask."""
+    text: tuple[Path, ...] = ()
+    """Objects that may be written as text."""
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -249,3 +249,17 @@ def test_without_an_id_in_the_envelope_nothing_is_deduplicated():
     source = {"topics": ["t"], "envelope": {"name": "kind", "time": {"from": "ts", "unit": "ms"}}}
     text = definition({"m": "count(open)"}, source=source)
     assert run(text, [event(0, id="x")] * 2).counts["matched"] == 2
+
+
+def test_an_object_may_be_written_as_text():
+    """Two of n as text, three as it is; empty text has none, and other text is refused."""
+    envelope = {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "text": ["properties"]}
+    text = definition(
+        {"m": "sum(open.n)", "rows": "count(open)"},
+        events={"open": {"name": "open", "values": {"n": "properties.n"}}},
+        source={"topics": ["events"], "envelope": envelope},
+    )
+    written = ('{"n": 2}', {"n": 3}, "", "no object", "[2]")
+    found = run(text, [event(0, properties=each) for each in written], [1])
+    assert (series(found), series(found, "rows")) == ([5], [3])
+    assert rejected(found) == {"field_type": 2}

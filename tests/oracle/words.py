@@ -67,6 +67,10 @@ def path_of(node: ast.expr) -> Path | None:
     """Read `a.b["c d"]`, or give nothing where the expression is no path."""
     if isinstance(node, ast.Name):
         return (node.id,)
+    if isinstance(node, ast.List) and len(node.elts) == 1:
+        (key_alone,) = node.elts
+        is_text = isinstance(key_alone, ast.Constant) and isinstance(key_alone.value, str)
+        return (key_alone.value,) if is_text else None
     if isinstance(node, ast.Attribute):
         head, key = path_of(node.value), node.attr
     elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
