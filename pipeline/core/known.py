@@ -212,6 +212,10 @@ class _Since:
         return tuple(map(self._term_ms, self._plan.terms))
 
     def _term_ms(self, term: Term) -> int:
+        found = self._whole_term_ms(term)
+        return found if term.by is None else max(found, self._memory_ms(term.by, 0, None))
+
+    def _whole_term_ms(self, term: Term) -> int:
         if term.kind is TermKind.COHORT and term.set is not None:
             return max(self._cohort_ms(self._plan.sets[term.set].cohort))
         if term.period_ms is not None and term.memory is not None:
@@ -222,7 +226,6 @@ class _Since:
             return of_set
         asked = () if term.as_of is None else comparisons(term.as_of)
         known = [self._memory_ms(each.memory, 0, None) for each in asked]
-        known += [] if term.by is None else [self._memory_ms(term.by, 0, None)]
         window = term.windows[0] if term.windows and term.kind is not TermKind.SIZE_BY else None
         items_ms = self._items_ms(term.memory, term.items)
         return max([*known, of_set, items_ms, self._memory_ms(term.memory, 0, window)])

@@ -257,6 +257,7 @@ class Term:
     that have a `period_ms`), reach (the tally), sum_distinct (the pairs) and transitions (the ids).
     `items` is for streams. `as_of` is as in `AtLeast`, for what is read off a diary; so is `by`,
     the memory of what an attribute was, where its text at the time of a row cuts the diary's rows.
+    Of cohort and growth it is the memory of what an attribute is, which cuts those who count.
     """
 
     kind: TermKind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,13 @@ from pipeline.core.memories.memory import Flags, RowNumbers, Telling, Times
 from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.stream import OfStream
 from pipeline.core.memories.tally import Tally
+from pipeline.core.memories.value import Value
 from pipeline.core.parts import (
     BY_TEXT,
     OF_VALUES,
     by_text,
     entities_by,
+    members_by,
     rows_by,
     values_by,
 )
@@ -50,12 +53,13 @@ class Terms:
         spans: Mapping[int, OwnSpans],
     ) -> Figures:
         """Count, sum and summary; members and own spans are by set of this level."""
-        if term.kind is TermKind.SIZE:
-            assert term.set is not None
-            return int(np.count_nonzero(members[term.set])), 0, None
-        if term.kind is TermKind.COHORT:
-            assert term.set is not None
-            return int(np.count_nonzero(spans[term.set].taking_part)), 0, None
+        those = self._those(term, members, spans)
+        if those is not None and term.by is not None:
+            value = self._remembered.memory(term.by)
+            assert isinstance(value, Value)
+            return 0, 0, members_by(those, value)
+        if those is not None:
+            return int(np.count_nonzero(those)), 0, None
         if term.kind in BY_TEXT:
             return 0, 0, self._by_text(term, tick_ms, members)
         assert term.memory is not None
@@ -64,9 +68,6 @@ class Terms:
             assert term.set is not None
             table = self._remembered.table_of(term.memory)
             return 0, 0, moves(table, term.set, members[term.set], memory)
-        if isinstance(memory, Growth):
-            assert term.set is not None
-            return _grown(term.kind, memory, members[term.set]), 0, None
         if isinstance(memory, Diary):
             return self._of_rows(term, memory, tick_ms)
         if isinstance(memory, Pairs):
@@ -78,6 +79,22 @@ class Terms:
             return self._of_items(term, memory, tick_ms)
         assert isinstance(memory, Telling)
         return memory.figures(from_ms(term.windows[0], tick_ms))
+
+    def _those(
+        self, term: Term, members: Mapping[int, Flags], spans: Mapping[int, OwnSpans]
+    ) -> Flags | None:
+        """Which rows of its set's table a term counts; None where it counts no entities."""
+        if term.set is None:
+            return None
+        if term.kind is TermKind.SIZE:
+            return members[term.set]
+        if term.kind is TermKind.COHORT:
+            return spans[term.set].taking_part
+        if term.kind not in _OF_GROWTH or term.memory is None:
+            return None
+        growth = self._remembered.memory(term.memory)
+        assert isinstance(growth, Growth)
+        return _grown(term.kind, growth, members[term.set])
 
     def seen(self, term: Term, tick_ms: int) -> Flags:
         """Which rows of its table a term of distinct counts."""
@@ -176,8 +193,19 @@ class Terms:
         return int(counts.sum()), sum(micros.tolist()), None
 
 
-def _grown(kind: TermKind, growth: Growth, members: Flags) -> int:
-    """How many of the members, or of those a period ago, a term of growth is about."""
+_OF_GROWTH: Final = frozenset(
+    {
+        TermKind.NEW,
+        TermKind.RETAINED,
+        TermKind.RESURRECTED,
+        TermKind.CHURNED,
+        TermKind.SIZE_BEFORE,
+    }
+)
+
+
+def _grown(kind: TermKind, growth: Growth, members: Flags) -> Flags:
+    """Which of the members, or of those a period ago, a term of growth is about."""
     before = growth.lagged
     asked = {
         TermKind.NEW: members & ~growth.ever,
@@ -186,4 +214,4 @@ def _grown(kind: TermKind, growth: Growth, members: Flags) -> int:
         TermKind.CHURNED: before & ~members,
         TermKind.SIZE_BEFORE: before,
     }
-    return int(np.count_nonzero(asked[kind]))
+    return asked[kind]

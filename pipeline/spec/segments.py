@@ -34,6 +34,14 @@ _BY: Final = {
     TermKind.EXTREMES: TermKind.EXTREMES_BY,
     TermKind.SKETCH: TermKind.SKETCH_BY,
 }
+_OF_MEMBERS: Final = (
+    TermKind.COHORT,
+    TermKind.NEW,
+    TermKind.RETAINED,
+    TermKind.RESURRECTED,
+    TermKind.CHURNED,
+    TermKind.SIZE_BEFORE,
+)
 _OF_ITEMS: Final = {
     TermKind.ITEMS: TermKind.PANES_BY,
     TermKind.ITEM_ENTITIES: TermKind.DISTINCT_BY,
@@ -41,18 +49,11 @@ _OF_ITEMS: Final = {
     TermKind.SKETCH: TermKind.SKETCH_BY,
 }
 _HAVE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
-_GROWN: Final = "how a set grows"
 _WORDS: Final = {  # what a term that cannot be cut is called by people
     TermKind.REGISTERS: "`approx_distinct`",
     TermKind.LEDGER: "`top_share`",
-    TermKind.COHORT: "`cohort`",
     TermKind.REACH: "`distinct` with `within=`",
     TermKind.SUM_DISTINCT: "`sum_distinct`",
-    TermKind.NEW: _GROWN,
-    TermKind.RETAINED: _GROWN,
-    TermKind.RESURRECTED: _GROWN,
-    TermKind.CHURNED: _GROWN,
-    TermKind.SIZE_BEFORE: _GROWN,
 }
 CAP: Final = 20  # segments that people can still tell apart
 SERIES_MAX: Final = 1_000  # of all segments together; what a dashboard and a scrape can bear
@@ -158,16 +159,21 @@ class Segments:
     def _by_text(self, name: str, term: Term) -> tuple[Term, ...]:
         """A term for each text, and those of their names."""
         if term.kind is TermKind.SIZE and term.set is not None:
-            return self._size(name, term, term.set)
+            value, texts = self._attribute(name, term, term.set)
+            cut = Term(TermKind.SIZE_BY, term.level, value, term.set, term.windows)
+            return cut, self._names(texts)
         memory = term.memory
+        if term.kind in _OF_MEMBERS and term.set is not None:
+            value, texts = self._attribute(name, term, term.set)
+            return replace(term, by=value), self._names(texts)
         if memory is not None and term.items is not None:
             return self._of_items(name, term, term.items, memory)
         if memory is None or term.kind not in _BY:
             raise Refusal(
                 "bad-segments",
                 f"{_WORDS[term.kind]} has no segments yet",
-                f"{listed(_HAVE)} of events and `size` of a set have; take the other terms out, "
-                "or `by`.",
+                f"{listed(_HAVE)} of events have, `size`, `cohort` and growth of a set; take the "
+                "other terms out, or `by`.",
             )
         if "." in name:
             return self._by_state(name, term, memory)
@@ -294,7 +300,8 @@ class Segments:
             suggestion(name, source.values, f"values of `{rows.event_name}`"),
         )
 
-    def _size(self, name: str, term: Term, number: int) -> tuple[Term, Term]:
+    def _attribute(self, name: str, term: Term, number: int) -> tuple[int, Rows]:
+        """The memory of what members of a set are, and the rows that teach it."""
         names = self.tables.names
         of = names.set([*names.definition.sets][number]).of
         entity, _, attribute = name.rpartition(".")
@@ -302,8 +309,7 @@ class Segments:
             message = f"`{name}` does not cut a set of `{of}`: it is about {a(entity)}"
             raise Refusal("bad-segments", message, f"Take an attribute of `{of}`.")
         texts = self._taught(of, attribute)
-        memory = self.tables.attribute(term.level, of, attribute)
-        return Term(TermKind.SIZE_BY, term.level, memory, number, term.windows), self._names(texts)
+        return self.tables.attribute(term.level, of, attribute), texts
 
 
 def _terms_in(value: Formula, before: Mapping[int, Metric]) -> Iterator[int]:

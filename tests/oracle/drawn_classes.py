@@ -340,8 +340,10 @@ def growth(draft: Draft) -> None:
         "window": f"trailing {draft.pick(*draft.scale.trailing)}",
     }
     period = draft.pick(*draft.scale.previous)
+    _teach(draft, entity)
+    cut = draft.pick({}, {"by": ["tier"], "cap": draft.pick(1, 20)})
     for function in ("new", "retained", "resurrected", "churned", "retention"):
-        _metric(draft, f"grown_{function}", f"{function}(growing, {period})")
+        _metric(draft, f"grown_{function}", f"{function}(growing, {period})", **cut)
     _size(draft, "growing")
 
 
