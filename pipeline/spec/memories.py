@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.plan import KINDS_OF_IDS, Feed, Memory, MemoryKind
 from pipeline.core.streams import Keep, Stream, StreamKind, StreamPart
 from pipeline.core.summaries import NAMES_KEPT
-from pipeline.core.windows import Calendar, Trailing, Unit, Units, Window, duration
+from pipeline.core.windows import Calendar, Trailing, Units, Window, duration
 from pipeline.spec.canonical import expression_text
-from pipeline.spec.spans import WEEKDAYS
+from pipeline.spec.spans import window_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -365,7 +365,7 @@ class Memories:
         feed = self._feed(rows)
         self._carry(self._feeds[feed], kind, column)
         what = kind if column is None else f"{kind}({column})"
-        key = f"{rows.table}/{what}<-{rows.origin}{_suffix(window)}"
+        key = f"{rows.table}/{what}<-{rows.origin}{window_suffix(window)}"
         made = _DraftMemory(key, kind, rows.level, rows.entity, feed, column, window)
         index = self._keep(made)
         if reads is not None:
@@ -398,11 +398,3 @@ def _longest(reaches: list[int | None]) -> int | None:
 def _own(window: Window) -> Window | None:
     """Calendar windows need a memory of their own; trailing ones share one."""
     return window if isinstance(window, Calendar) else None
-
-
-def _suffix(window: Window | None) -> str:
-    """The window as the end of a key, with all that decides where it begins."""
-    if not isinstance(window, Calendar):
-        return "" if window is None else f" @{window}"
-    starts = f" from {WEEKDAYS[window.week_starts]}" if window.unit is Unit.WEEK else ""
-    return f" @{window} in {window.zone}{starts}"

@@ -318,3 +318,11 @@ def _zone_advice(text: str) -> str:
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
+
+
+def window_suffix(window: Window | None) -> str:
+    """A window as the end of a memory's key, with all that decides where it begins."""
+    if not isinstance(window, Calendar):
+        return "" if window is None else f" @{window}"
+    starts = f" from {WEEKDAYS[window.week_starts]}" if window.unit is Unit.WEEK else ""
+    return f" @{window} in {window.zone}{starts}"
