@@ -23,12 +23,10 @@ from tests.integration.brokers import Kafka
 from tests.integration.northstar_process import COLLABORATION, Northstar
 from tests.integration.ports import free_port, is_free
 from tests.integration.shown import (
-    NOT_IN_READINGS,
     Series,
     Truth,
     differences,
     of_metrics,
-    without,
 )
 from tests.integration.waiting import wait_until
 from tests.integration.watcher import Look, Watcher
@@ -216,8 +214,7 @@ def wrong(shown: list[tuple[str, int, Series]]) -> list[str]:
     expected, _ = truth().at(tick for _, tick, _ in shown)
     found = []
     for where, tick, series in shown:
-        hidden = NOT_IN_READINGS if where.endswith("readings") else frozenset()
-        lines = differences(without(hidden, expected[tick]), series)
+        lines = differences(expected[tick], series)
         found += [f"in {where} at {iso(tick)}: {line}" for line in lines]
     return [*dict.fromkeys(found)]  # seen once, or many times
 

@@ -28,8 +28,6 @@ VALUES = (names.METRIC_VALUE, names.METRIC_RATIO, names.METRIC_SECONDS, names.ME
 FAMILIES = frozenset({*VALUES, *PARTS.values(), names.METRIC_STATE})
 """The families that are compared. Baselines and limits are behind the state, which is."""
 
-NOT_IN_READINGS = frozenset({names.METRIC_RESIDUAL})
-
 
 class Truth:
     """What a definition comes to over records, by the oracle."""
@@ -116,11 +114,6 @@ def by_scrape(result: Iterable[dict[str, Any]]) -> list[tuple[int, Series]]:
                 scrapes[at][family, found["metric"][names.METRIC]] = float(value)
     assert ticks.keys() == scrapes.keys()
     return [(ticks[at], scrapes[at]) for at in sorted(scrapes)]
-
-
-def without(families: frozenset[str], series: Series) -> Series:
-    """The series of other families."""
-    return {key: value for key, value in series.items() if key[0] not in families}
 
 
 def differences(expected: Series, seen: Series) -> Iterator[str]:

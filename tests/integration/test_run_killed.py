@@ -20,7 +20,7 @@ from tests.integration.northstar_process import (
     counters,
 )
 from tests.integration.ports import free_port
-from tests.integration.shown import NOT_IN_READINGS, Truth, differences, of_metrics, without
+from tests.integration.shown import Truth, differences, of_metrics
 from tests.integration.waiting import wait_until
 from tests.integration.watcher import Watcher
 from tests.oracle.oracle import Settings
@@ -140,8 +140,7 @@ def shown_by(look, truth):
 
 def wrong_in(expected, look, tick, series):
     """A line for whatever an answer shows that the oracle does not say of its tick."""
-    hidden = NOT_IN_READINGS if look.path == "/api/v1/readings" else frozenset()
-    for line in differences(without(hidden, expected[tick]), series):
+    for line in differences(expected[tick], series):
         yield f"in life {look.life}, {look.path} at {iso(tick)}: {line}"
 
 

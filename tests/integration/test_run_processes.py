@@ -24,7 +24,7 @@ from tests.integration.northstar_process import (
     run_to_end,
 )
 from tests.integration.ports import free_port
-from tests.integration.shown import NOT_IN_READINGS, Truth, differences, of_metrics, without
+from tests.integration.shown import Truth, differences, of_metrics
 from tests.integration.waiting import wait_until
 from tests.integration.watcher import Watcher
 from tests.oracle.oracle import Settings
@@ -121,15 +121,15 @@ def in_question(shown):
     for path, text in shown:
         found = of_metrics(text) if path == "/metrics" else truth().of_readings(text)
         if found is not None:
-            seen.append((frozenset() if path == "/metrics" else NOT_IN_READINGS, *found))
-    ticks = [tick for _, tick, _ in seen]
+            seen.append(found)
+    ticks = [tick for tick, _ in seen]
     expected = foreseen()
     if not expected.keys() >= {*ticks}:
         expected, _ = truth().at(ticks)
     return ticks, [
         f"at {iso(tick)}: {line}"
-        for hidden, tick, series in seen
-        for line in differences(without(hidden, expected[tick]), series)
+        for tick, series in seen
+        for line in differences(expected[tick], series)
     ]
 
 
