@@ -59,7 +59,7 @@ def steady(log: str, bootstrap: str, topic: str, seconds: float) -> dict[str, fl
 
 def measure(setting: Setting) -> dict[str, float]:
     """How old an event is when a scrape first shows the tick that it is part of."""
-    seconds = 4.0 if setting.quick else 20.0
+    seconds = 5.0 if setting.quick else 20.0
     log = setting.log(events=int(EVENTS_PER_S * seconds))
     topic = setting.broker().create_topic(partitions=PARTITIONS)
     environment = {"KAFKA__TOPICS": topic, "KAFKA__SLOTS": str(PARTITIONS)}

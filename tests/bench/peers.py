@@ -49,7 +49,7 @@ def measure_bytewax(setting: Setting) -> dict[str, float]:
     The peer reads the start of the same log: its 25 windows would take minutes for the whole. Its
     cost an event does not fall as its windows fill, so what is left out is to its gain.
     """
-    one, all_25 = (15_000, 700) if setting.quick else (100_000, 10_000)
+    one, all_25 = (20_000, 1_000) if setting.quick else (100_000, 10_000)
     found = call(
         "peers", "beside_bytewax", log=setting.log(), one=one, all_25=all_25, rounds=setting.rounds
     )
@@ -66,7 +66,7 @@ def measure_quix(setting: Setting) -> dict[str, float]:
     """One daily count from the same topic, by wall time from the first record on."""
     log = setting.log()
     place = {"bootstrap": setting.broker().bootstrap, "topic": setting.topic(log)}
-    events = 15_000 if setting.quick else 200_000
+    events = 20_000 if setting.quick else 200_000
     found = fastest(
         {
             "quix": lambda: quix(**place, events=events),

@@ -34,7 +34,7 @@ class Setting:
     @property
     def events(self) -> int:
         """How many events a usual measurement reads."""
-        return 40_000 if self.quick else 1_500_000
+        return 50_000 if self.quick else 1_500_000
 
     @property
     def rounds(self) -> int:
