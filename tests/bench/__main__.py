@@ -6,7 +6,6 @@ Nothing here is asserted: people judge. Ratios count, for they are taken side by
 """
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.bench import entities, latency, peers, processes, snapshots, throughput
+from tests.bench import child, entities, latency, peers, processes, snapshots, throughput
 from tests.bench.setting import Setting
 from tests.bench.targets import ROWS, Row
 
@@ -39,6 +38,7 @@ def main(*arguments: str) -> None:
     asked = [name for name in arguments if name != "--quick"] or [*MEASURES]
     whole = asked == [*MEASURES]
     began_s = time.monotonic()
+    child.begin()
     figures: dict[str, float | None] = {row.key: None for row in ROWS} if whole else {}
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
@@ -53,22 +53,16 @@ def main(*arguments: str) -> None:
 
 def _taken(name: str, setting: Setting, failures: list[str]) -> dict[str, float | None]:
     """The figures of one measure. One that fails leaves the others be."""
-    began_s, began_cpu_s = time.monotonic(), _processor_s()
+    began_s = time.monotonic()
     try:
         found = MEASURES[name](setting)
     except Exception as failed:  # noqa: BLE001 - told at the end, with the figures there are
         failures.append(f"{name}: {failed}")
         found = {}
-    taken_s, cpu_s = time.monotonic() - began_s, _processor_s() - began_cpu_s
+    taken_s = time.monotonic() - began_s
     rounded: dict[str, float | None] = {k: float(f"{v:.4g}") for k, v in found.items()}
-    sys.stderr.write(f"{name}: {taken_s:.0f} s, {cpu_s:.0f} s of processors: {rounded}\n")
+    sys.stderr.write(f"{name}: {taken_s:.1f} s: {rounded}\n")
     return rounded
-
-
-def _processor_s() -> float:
-    """What this process and its children that have ended used."""
-    used = os.times()
-    return sum(used[:4])
 
 
 def _table(figures: dict[str, float | None], *, quick: bool) -> str:

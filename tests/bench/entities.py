@@ -56,10 +56,10 @@ def _resident_bytes() -> int:
 def measure(setting: Setting) -> dict[str, float]:
     """A million entities: half of them people, the others charts and some organisations.
 
-    Two events each, spread over six days. Quick runs have a fifth of that, and say what a million
+    Two events each, spread over six days. Quick runs have half of that, and say what a million
     would come to.
     """
-    entities = FULL // 5 if setting.quick else FULL
+    entities = FULL // 2 if setting.quick else FULL
     users, orgs = entities // 2, entities // 50
     log = setting.log(
         events=entities, users=users, charts=entities - users - orgs, orgs=orgs, once=True,

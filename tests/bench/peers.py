@@ -12,6 +12,7 @@ from tests.bench.setting import Setting
 from tests.bench.stream import load
 from tests.bench.turns import Figures, fastest, rate
 
+_EVENTS_MIN: Final = 150_000  # in fewer, a single metric shows little but its start
 _HERE: Final = Path(__file__).parent
 
 
@@ -50,9 +51,8 @@ def measure_bytewax(setting: Setting) -> dict[str, float]:
     cost an event does not fall as its windows fill, so what is left out is to its gain.
     """
     one, all_25 = (20_000, 1_000) if setting.quick else (100_000, 10_000)
-    found = call(
-        "peers", "beside_bytewax", log=setting.log(), one=one, all_25=all_25, rounds=setting.rounds
-    )
+    log = setting.log(events=max(setting.events, _EVENTS_MIN))
+    found = call("peers", "beside_bytewax", log=log, one=one, all_25=all_25, rounds=setting.rounds)
     eps = {name: rate(run, "thread_s") for name, run in found.items()}
     return {
         "bytewax_1_eps": eps["peer_1"],

@@ -1,14 +1,6 @@
-"""Two processes beside one, from memory: each reads its share of the slots, rows change places.
-
-    python -m tests.bench.processes NUMBER ADDRESSES LOG
-
-is one process of the cluster; the answer is the last line of standard output, a JSON object.
-"""
+"""Two processes beside one, from memory: each reads its share of the slots, rows change places."""
 
 import gc
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -16,7 +8,7 @@ from typing import Final
 from pipeline.core.deployment import Deployment
 from pipeline.engine.runtime import Place
 from tests.bench.catalogue import catalogue, plan_of
-from tests.bench.child import ROOT, TIMEOUT_S, told
+from tests.bench.child import calls
 from tests.bench.memory_log import MemoryLog
 from tests.bench.setting import Setting
 from tests.bench.stopwatch import timed_run
@@ -25,25 +17,14 @@ from tests.bench.throughput import TIMES
 from tests.bench.turns import Figures, fastest
 from tests.integration.ports import LOOPBACK, free_port
 
-_EVENTS_MIN: Final = 150_000  # in fewer, nothing but the start is seen
+_EVENTS_MIN: Final = 200_000  # in fewer, nothing but the start is seen
 
 
 def cluster(log: str, count: int) -> Figures:
     """Run a log through so many processes: from the first poll of any to the end of the last."""
-    addresses = ";".join(f"{LOOPBACK}:{free_port()}" for _ in range(count))
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.processes", str(number), addresses, log],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for number in range(count)
-    ]  # fmt: skip
-    found = []
-    for process in running:
-        out, errors = process.communicate(timeout=TIMEOUT_S)
-        if process.returncode:
-            raise RuntimeError(f"a process of the cluster failed:\n{told(errors)}")
-        found.append(json.loads(out.splitlines()[-1]))
+    addresses = [f"{LOOPBACK}:{free_port()}" for _ in range(count)]
+    each = [{"number": number, "addresses": addresses, "log": log} for number in range(count)]
+    found = calls("processes", "member", each)
     return {
         "wall_s": max(each["ended_s"] for each in found) - min(each["began_s"] for each in found),
         "cpu_s": max(each["cpu_s"] for each in found),
@@ -51,17 +32,14 @@ def cluster(log: str, count: int) -> Figures:
     }
 
 
-def main(number: str, addresses: str, log: str) -> None:
+def member(number: int, addresses: list[str], log: str) -> Figures:
     """Run this process's share of the flow to its end."""
     source, plan = MemoryLog(load(Path(log))), plan_of(catalogue())
     gc.freeze()
-    listed = tuple(addresses.split(";"))
-    place = Place(int(number), listed) if len(listed) > 1 else None
+    place = Place(number, tuple(addresses)) if len(addresses) > 1 else None
     figures = timed_run(plan, source, Deployment(**TIMES), place=place)
     ended_s = time.time()
-    sys.stdout.write(
-        json.dumps(figures | {"ended_s": ended_s, "began_s": ended_s - figures["wall_s"]}) + "\n"
-    )
+    return figures | {"ended_s": ended_s, "began_s": ended_s - figures["wall_s"]}
 
 
 def measure(setting: Setting) -> dict[str, float]:
@@ -77,7 +55,3 @@ def measure(setting: Setting) -> dict[str, float]:
         "processes_2": one["wall_s"] / two["wall_s"],
         "processes_2_cpu": one["cpu_s"] / two["cpu_s"],
     }
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

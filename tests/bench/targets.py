@@ -56,11 +56,11 @@ ROWS: Final = (
     Row("tick_1s_over_5s", "time with ticks of 1 s over 5 s", _MOST, 1.05),
     Row(
         "bytes_per_entity", "state per entity at 1 M entities", _MOST, 250.0, "B",
-        "measured at 0.2 M",
+        "measured at 0.5 M",
     ),
     Row(
         "tick_ms_1m", "evaluating a tick at 1 M entities", _MOST, 50.0, "ms",
-        "measured at 0.2 M, times 5",
+        "measured at 0.5 M, times 2",
     ),
     Row(
         "snapshot_s_10m", "a snapshot of 10 M entities", None, 0.0, "s",
@@ -73,7 +73,7 @@ ROWS: Final = (
     ),
     Row(
         "restore_s_10m", "restore of 10 M entities", _MOST, 10.0, "s",
-        "measured at 0.25 M, times 40",
+        "measured at 0.5 M, times 20",
     ),
     Row("store_mb_10m", "the store with 10 M entities", None, 0.0, "MB", "0.25 M, times 40"),
     Row("processes_2", "2 processes from memory, times one, by wall time", _LEAST, 1.8),
