@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,14 @@ class Changes:
 
     keys: NDArray[np.uint64]
     deltas: NDArray[np.int64]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes, as two blocks of bytes: most are short, and arrays pickle slowly."""
+        return _of_bytes, (self.keys.tobytes(), self.deltas.tobytes())
+
+
+def _of_bytes(keys: bytes, deltas: bytes) -> Changes:
+    return Changes(np.frombuffer(keys, np.uint64), np.frombuffer(deltas, np.int64))
 
 
 TickChanges = dict[int, Changes]  # of one tick, by tally

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,9 +54,20 @@ class Delivery:
     spans: Spans
     visible_ms: Span | None
     rows: Mapping[int, Mapping[int, Rows]]
+    _packed: list[tuple[Any, ...]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Between processes: one block of bytes, for it is the number of parts that costs."""
+        """Between processes: one block of bytes, for it is the number of parts that costs.
+
+        Bytewax asks twice, the first time for the length.
+        """
+        if not self._packed:
+            self._packed.append(self._pack())
+        return _delivery, self._packed[0]
+
+    def _pack(self) -> tuple[_Head, list[_Cut], bytes]:
         words: list[NDArray[Any]] = []
         cuts: list[_Cut] = []
         for level, by_feed in self.rows.items():
@@ -68,7 +79,7 @@ class Delivery:
                 texts = [column for column in rows.columns if _is_text(column)]
                 cuts.append((level, feed, sizes, kinds, texts))
         head = self.slot, self.watermark_ms, {**self.spans}, self.visible_ms
-        return _delivery, (head, cuts, b"".join([each.tobytes() for each in words]))
+        return head, cuts, b"".join([each.tobytes() for each in words])
 
 
 _Head = tuple[int, int, Spans, Span | None]
@@ -116,6 +127,10 @@ class Handed:
     changes: TickChanges
     shard: int
     sender: str = UNSIGNED
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes: one for each pair of shards, and a class's own way is slow."""
+        return Handed, (self.at_ms, self.level, self.changes, self.shard, self.sender)
 
 
 @dataclass(frozen=True, slots=True)

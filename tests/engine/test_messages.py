@@ -1,12 +1,14 @@
 """What travels between processes arrives as it was."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.core.changes import Changes
 from pipeline.core.match import Rows
-from pipeline.engine.messages import Delivery
+from pipeline.engine.messages import Delivery, Handed
 
 NO_KEYS = np.empty(0, np.uint64)
 
@@ -56,3 +58,24 @@ def test_a_delivery_is_the_same_behind_the_wire(case):
         assert got.rows[level].keys() == by_feed.keys()
         for feed, piece in by_feed.items():
             assert as_plain(got.rows[level][feed]) == as_plain(piece)
+
+
+@pytest.mark.parametrize("keys", [[], [1, 2**64 - 1]])
+def test_what_shards_hand_on_is_the_same_behind_the_wire(keys):
+    """Changes with their types, and who sent them to whom."""
+    changes = {3: Changes(np.array(keys, np.uint64), np.array([1, -1][: len(keys)], np.int64))}
+    got = pickle.loads(pickle.dumps(Handed(5_000, 0, changes, 7, "roll-3")))  # noqa: S301
+    assert (got.at_ms, got.level, got.shard, got.sender) == (5_000, 0, 7, "roll-3")
+    assert [*got.changes] == [3]
+    assert got.changes[3].keys.dtype == np.uint64
+    assert got.changes[3].deltas.dtype == np.int64
+    assert got.changes[3].keys.tolist() == keys
+    assert got.changes[3].deltas.tolist() == [1, -1][: len(keys)]
+
+
+def test_a_delivery_packs_itself_once():
+    """Bytewax pickles it twice; what is cut from it afterwards is packed anew."""
+    sent = Delivery(3, 1_000, {}, None, CASES["levels"])
+    assert pickle.dumps(sent) == pickle.dumps(sent)
+    rest = pickle.loads(pickle.dumps(replace(sent, rows=CASES["no rows"])))  # noqa: S301
+    assert [*rest.rows] == [0]
