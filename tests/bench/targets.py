@@ -53,7 +53,10 @@ ROWS: Final = (
     Row("metrics_75_over_25", "time of 75 metrics over 25", _MOST, 1.10),
     Row("window_7d_over_1d", "time with windows of 7 days over 1 day", _MOST, 1.05),
     Row("window_30d_over_1d", "time with windows of 30 days over 1 day", _MOST, 1.05),
-    Row("tick_1s_over_5s", "time with ticks of 1 s over 5 s", _MOST, 1.05),
+    Row(
+        "tick_1s_over_5s", "time with ticks of 1 s over 5 s", _MOST, 1.05, "",
+        "at 30,000 events/s, not 100,000",
+    ),
     Row(
         "bytes_per_entity", "state per entity at 1 M entities", _MOST, 250.0, "B",
         "measured at 0.5 M",

@@ -22,7 +22,6 @@ from tests.bench.turns import Figures, fastest, rate
 TIMES: Final = {"lateness_ms": 5_000, "tick_ms": 5_000}
 
 _FROM_KAFKA_MIN: Final = 200_000  # with fewer, the floors show how long one waits for a first fetch
-_DENSE_MIN: Final = 150_000  # so that a tick a second comes at all
 
 DEFINITIONS: Final = {
     "catalogue": catalogue,
@@ -92,7 +91,9 @@ def measure_kafka(setting: Setting) -> dict[str, float]:
 def measure_memory(setting: Setting) -> dict[str, float]:
     """What changes the speed from memory, and what must not."""
     even, past = setting.log(), setting.log(history_ms=40 * 86_400_000)
-    dense = setting.log(events=max(setting.events, _DENSE_MIN), events_per_s=100_000)
+    dense_s, dense_eps = (6, 30_000) if setting.quick else (16, 100_000)
+    # Just past a tick of 5 s and their second of lateness: both kinds of ticks apply the same rows.
+    dense = setting.log(events=int((dense_s + 0.2) * dense_eps), events_per_s=dense_eps)
     found = call(
         "throughput",
         "from_memory",
