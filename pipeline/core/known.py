@@ -11,8 +11,8 @@ has: so there is a grant for each size in which it was kept.
 What begins anew is stored under another name, so that no leftover of its past passes for it.
 
 What looks at the earliest event ever is never known from then on: who had begun before counts as
-beginning when they come again, however long ago that is. So it is known only once it is filled, or
-once a deployment's `firsts_known_after_ms` have passed since.
+beginning when they come again, however long ago that is. So it is known only once it is filled from
+a log that has all of the past, or once a deployment's `firsts_known_after_ms` have passed since.
 """
 
 from __future__ import annotations
@@ -120,9 +120,14 @@ class Known:
         )  # fmt: skip
 
     def filled(self, chosen: Iterable[Memory], since_ms: int) -> Known:
-        """With some memories begun anew in this generation, and filled as far back as that."""
+        """With some memories begun anew in this generation, and filled as far back as that.
+
+        What came before is missed, as where nothing is filled: who had begun then is not known.
+        """
         anew = {
-            each.identity: Held(self.generation, (Grant(each.k, each.reach_ms or 0, since_ms),))
+            each.identity: Held(
+                self.generation, (Grant(each.k, each.reach_ms or 0, since_ms),), since_ms
+            )
             for each in chosen
         }
         return replace(self, held={**self.held, **anew})

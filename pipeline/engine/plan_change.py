@@ -15,7 +15,10 @@ from pipeline.core.tree import terms_of
 
 log = structlog.get_logger()
 
-_UNTIL_FILLED: Final = "it is filled (engine.backfill_from): it looks at the first event ever"
+_UNTIL_FILLED: Final = (
+    "it is filled (engine.backfill_from) from a log with all of the past: it looks at the first "
+    "event ever"
+)
 
 
 def tell(before: Known, after: Known, plan: Plan, firsts_known_after_ms: int | None = None) -> None:

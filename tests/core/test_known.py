@@ -162,6 +162,16 @@ def test_what_has_missed_the_past_is_known_once_it_needs_it_no_more(after_ms, fi
     assert since(known.filled(memories, ALWAYS), plan).keys() == {"new_writers", "old_writers"}
 
 
+@pytest.mark.parametrize(("after_ms", "firsts"), [(None, NEVER), (30 * DAY_MS, 31 * DAY_MS)])
+def test_a_log_that_was_cut_short_does_not_say_who_began_before(after_ms, firsts):
+    """Once covered, what was filled from it called old members new."""
+    plan = compiled(DEFINITION.replace(*STREAMS))
+    known = at_first(PLAN).after(plan, 2 * DAY_MS).filled(plan.memories, DAY_MS)
+    found = since(known, plan, after_ms)
+    assert (found["new"], found["new_sittings"], found["new_writers"]) == (firsts,) * 3
+    assert (found["soon"], found["old_writers"]) == (DAY_MS, DAY_MS)
+
+
 def test_sessions_of_an_id_are_known_anew_where_it_may_rest_less():
     """What would be two by now was made one, until nobody looks at those any more."""
     text = DEFINITION.replace(*STREAMS)

@@ -5,6 +5,7 @@ Half of a stream is read with one definition, the rest with another, which has a
 """
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -62,10 +63,11 @@ def run(directory, plan, until=None, firsts_known_after_ms=None, **running):
     return bytewax(plan, deployment, source, stop=until_exhausted(source), **given | running)
 
 
-def past(slot, _):
-    """The first half, as a source of history."""
-    source = MemorySource(RECORDS[:HALF], slots=2, partitions=range(4), live=True, luck=9)
-    return source.open(slot, {})
+def past(slot, _, deleted=0):
+    """The first half, as a source of history; so many of each partition are gone."""
+    live = {"slots": 2, "partitions": range(4), "live": True, "luck": 9}
+    source = MemorySource(RECORDS[:HALF], **live, from_end=bool(deleted))
+    return source.open(slot, dict.fromkeys(range(4), deleted) if deleted else {})
 
 
 def names(plan):
@@ -126,3 +128,15 @@ def test_what_is_filled_is_as_if_it_had_always_been_asked_for(truth, tmp_path, p
     run(tmp_path, less, HALF)
     found = shown(more, run(tmp_path, more, history=past))
     assert untrue(truth, found) == set()
+
+
+@pytest.mark.parametrize("piece", ["growth", "since_first", "streams"])
+def test_what_a_log_does_not_tell_is_not_known(truth, tmp_path, piece):
+    """Who began before it does is new to it, so what asks for that has no coverage."""
+    more, less = with_others(piece)
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more, history=partial(past, deleted=20)))
+    covered = {key: made for key, made in found.items() if made[0] == 1}
+    assert untrue(truth, covered) == set()
+    ever = {"more", "back", "heavy_now", "new_ones", "beginners_now"} & (names(more) - names(less))
+    assert {name for name, _ in covered} & ever == set()
