@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import product
@@ -293,20 +293,16 @@ class _Reading:
         log.info("history read", read=self._read)
 
     def _all(self, slots: Mapping[int, _Slot]) -> None:
-        partitions = [number for slot in slots.values() for number in slot.ends]
         while unread := {n: each for n, each in slots.items() if each.ends.keys() - each.over()}:
             if self._backfill.stop.is_set():
                 raise BackfillStopped
             polled = [records for slot in unread.values() for records in self._poll(slot)]
             for number, slot in unread.items():
                 self._tell(number, slot)
-            self._advance(partitions)
+            self._advance(slots)
             if not polled:
                 time.sleep(_REST_S)
-        if self._past.members is not None:
-            for number in partitions:
-                self._past.members.finish(number)
-        self._advance(partitions)
+        self._advance(slots)
 
     def _poll(self, slot: _Slot) -> list[Records]:
         polled = slot.poll()
@@ -319,9 +315,13 @@ class _Reading:
                 slot.cut.remove(records.partition)
         return polled
 
-    def _advance(self, partitions: Collection[int]) -> None:
-        if self._past.members is not None:
-            self._past.members.advance(partitions)
+    def _advance(self, slots: Mapping[int, _Slot]) -> None:
+        """Let go of what waits; what a partition that is over, or empty, holds back is memory."""
+        members = self._past.members
+        if members is not None:
+            for number in (number for slot in slots.values() for number in slot.over()):
+                members.finish(number)
+            members.advance([number for slot in slots.values() for number in slot.ends])
 
     def _take_in(self, records: Records) -> int | None:
         """When the first event of these records became visible, if there is one."""

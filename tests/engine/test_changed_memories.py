@@ -11,6 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.core.known import ALWAYS
+from pipeline.engine import backfill
+from pipeline.engine.local import LocalEngine
 from pipeline.engine.recovery import known_in
 from tests.engine.both_engines import bytewax, compiled, local, until_exhausted
 from tests.engine.every_memory import DEPLOYMENT, PIECES, PLAN, START_MS, definition, stream
@@ -140,3 +142,23 @@ def test_what_a_log_does_not_tell_is_not_known(truth, tmp_path, piece):
     assert untrue(truth, covered) == set()
     ever = {"more", "back", "heavy_now", "new_ones", "beginners_now"} & (names(more) - names(less))
     assert {name for name, _ in covered} & ever == set()
+
+
+def test_a_partition_without_records_holds_no_history_in_memory(tmp_path, monkeypatch):
+    """Growth is lived through as far as the others have come; else all of the log would wait."""
+    reached, pass_grid = [], LocalEngine.pass_grid
+
+    def noted(engine, until_ms):
+        reached.append(until_ms)
+        pass_grid(engine, until_ms)
+
+    def beside_an_empty_one(slot, _):
+        live = {"slots": 2, "partitions": range(5), "live": True, "luck": 9}
+        return MemorySource(RECORDS[:HALF], **live).open(slot, {})
+
+    monkeypatch.setattr(LocalEngine, "pass_grid", noted)
+    monkeypatch.setattr(backfill, "_POLL_RECORDS", 10)
+    more, less = with_others("growth")
+    run(tmp_path, less, HALF)
+    run(tmp_path, more, history=beside_an_empty_one)
+    assert len({until_ms for until_ms in reached if until_ms > START_MS}) > 1
