@@ -83,8 +83,8 @@ def _content(findings: Findings, name: str) -> bytes:
     try:
         with (findings.document.folder / path).open("rb") as file:
             content = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        why = (error.strerror or "it is none").lower()
+    except (OSError, ValueError) as error:  # no file can be called what is a ValueError
+        why = (getattr(error, "strerror", None) or "no file can be called so").lower()
         advice = "It stands beside the definition: an id a line, as records have it."
         raise Refusal(_CODE, f"`{name}` cannot be read: {why}", advice) from None
     if len(content) > BYTES_MAX:

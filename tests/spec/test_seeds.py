@@ -57,6 +57,14 @@ def test_a_folder_of_definitions_takes_its_seeds_for_none(shop, tmp_path):
     assert result.plan is not None
 
 
+def test_what_no_file_can_be_called_is_a_problem_and_no_crash(shop):
+    """YAML can write it, and `validate` ended in a traceback."""
+    path = shop(b"ann\n")
+    path.write_text(TEXT.replace("of_before/orders.tsv", r'"a\0b"'))
+    (problem, *_) = read_definition(path).problems
+    assert problem.message.endswith("cannot be read: no file can be called so")
+
+
 def test_explain_says_how_many(shop):
     """So that an empty export is noticed."""
     path = shop(b"".join(b"user%d\n" % number for number in range(1_234)))
