@@ -14,7 +14,7 @@ from pipeline.core.publish import Tick
 from pipeline.edges.faults import UnreachableError
 from pipeline.edges.transitions import TransitionsFile
 from pipeline.edges.transitions_topic import TransitionsTopic
-from pipeline.engine.told import ToldTicks
+from pipeline.engine.told import FILE, ToldTicks
 from pipeline.settings import Settings
 
 log = structlog.get_logger()
@@ -63,7 +63,16 @@ def asked_for(plan: Plan, settings: Settings) -> list[Told]:
     told: list[Told] = [] if own.file is None else [transitions_file(plan, own.file)]
     told += [] if own.topic is None else [TransitionsTopic(plan, settings)]
     store = settings.engine.state_directory
-    return told if store is None or not told else [ToldTicks(store), *told]
+    return told if store is None or not told else [_ticks_of(store), *told]
+
+
+def _ticks_of(store: Path) -> ToldTicks:
+    """The ticks that were told; leave where nobody can say which they are."""
+    try:
+        return ToldTicks(store)
+    except (OSError, ValueError) as fault:
+        advice = "bring it back from a copy, or start with an empty directory"
+        leave(Exit.STATE_UNUSABLE, f"{store / FILE} cannot be read: {fault}; {advice}")
 
 
 def told_ticks(told: Sequence[Told]) -> frozenset[int]:

@@ -26,6 +26,7 @@ class ToldTicks:
 
         Raises:
             OSError: The file is there and cannot be read.
+            ValueError: It is not what was written.
         """
         self._path = directory / FILE
         self._ticks = _read(self._path)

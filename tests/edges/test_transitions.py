@@ -50,6 +50,17 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_told_ticks_that_nobody_can_read_are_unusable_state(tmp_path, capsys):
+    """By exit code 6 and a line, as for any other part of it; it was a traceback."""
+    told = tmp_path / "told"
+    told.write_bytes(b"1700000000000\nrust")
+    flags = {"transitions.file": str(tmp_path / "file"), "engine.state_directory": str(tmp_path)}
+    with pytest.raises(typer.Exit) as left:
+        asked_for(PLAN, load(environment={}, flags=flags))
+    assert left.value.exit_code == Exit.STATE_UNUSABLE
+    assert f"{told} cannot be read" in capsys.readouterr().err
+
+
 def test_ticks_are_appended(tmp_path):
     """Also by the next run; only the owner can read them, and a tick without any adds none."""
     path = tmp_path / "told.jsonl"
