@@ -43,6 +43,8 @@ def check_reachable(plan: Plan, settings: Settings) -> None:
     for name, topic in told.items():
         if topic in topics:
             leave(Exit.USAGE, f"{name}: {topic} is a topic that is read; name another")
+    if len({*told.values()}) < len(told):
+        leave(Exit.USAGE, f"{' and '.join(told)} are one topic; name another for one of them")
     if len(topics) > TOPICS_MAX:
         leave(
             Exit.USAGE,

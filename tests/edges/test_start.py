@@ -52,3 +52,12 @@ def test_more_topics_than_have_places_are_refused(connected, capsys):
     assert refused(replace(PLAN, topics=topics), {}) == Exit.USAGE
     assert "81 topics, and at most 80 can be read" in capsys.readouterr().err
     assert connected == []
+
+
+def test_letters_and_transitions_have_topics_of_their_own(connected, capsys):
+    """Who reads what was rejected need not see who is a member, with raw ids."""
+    flags = {"dead_letters.topic": "told", "transitions.topic": "told"}
+
+    assert refused(PLAN, flags) == Exit.USAGE
+    assert "dead_letters.topic and transitions.topic are one topic" in capsys.readouterr().err
+    assert connected == []
