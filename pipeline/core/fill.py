@@ -25,9 +25,9 @@ from pipeline.core.memories.growth import Growth
 from pipeline.core.memories.memory import Memory
 from pipeline.core.memories.registry import make
 from pipeline.core.pending import Pending
-from pipeline.core.plan import Feed
+from pipeline.core.plan import Feed, MemoryKind
 from pipeline.core.snapshot import Arrays
-from pipeline.core.stored_names import StoredNames
+from pipeline.core.stored_names import StoredNames, below
 from pipeline.core.table import Table
 
 _NO_ROWS = np.empty(0, np.int64)
@@ -50,15 +50,18 @@ class Filling:
         self._memories: dict[int, Memory] = {}
         self._readers: dict[int, list[int]] = defaultdict(list)
         for number in numbers:
-            self._add(number, arrays)
+            self._add(number, arrays, names)
         # Whoever reads a queue that is new finds all of its columns there.
         fed = {plan.feeds[feed].identity for feed in self._readers}
         self._feeds = [n for n, feed in enumerate(plan.feeds) if feed.identity in fed]
         self._queued = {n: names.rows_from_arrays(n, arrays) for n in self._feeds}
 
-    def _add(self, number: int, arrays: Arrays) -> None:
+    def _add(self, number: int, arrays: Arrays, names: StoredNames) -> None:
         memory = self._plan.memories[number]
         made = self._memories[number] = make(memory)
+        saved = below(arrays, f"{names.memory(number)}/")
+        if saved and memory.kind is MemoryKind.IDS:
+            made.load(saved)  # an id is what it is, whoever brought it; the log may lack it by now
         if memory.entity is not None:
             if memory.entity not in self._tables:
                 index = KeyIndex(arrays.get(f"keys/{memory.entity}"))

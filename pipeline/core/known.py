@@ -96,8 +96,10 @@ class Known:
             if before is None:
                 held[memory.identity] = Held(generation, (wanted,), since_ms)
             else:
-                grants = tuple(_goes_on(before.grants, wanted, by_id=_is_by_id(memory)))
-                held[memory.identity] = replace(before, grants=grants)
+                grants = _goes_on(before.grants, wanted, by_id=_is_by_id(memory))
+                if memory.kind is MemoryKind.IDS and self._is_fed_anew(plan, memory):
+                    grants = _later(grants, since_ms)
+                held[memory.identity] = replace(before, grants=tuple(grants))
         return Known(
             plan.fingerprint,
             generation,
@@ -106,6 +108,10 @@ class Known:
             {each.name: each.identity for each in plan.sets},
             {metric.name: metric.identity for metric in plan.metrics},
         )
+
+    def _is_fed_anew(self, plan: Plan, memory: Memory) -> bool:
+        """Whether it takes in rows that it did not; of ids, any feed brings some of its own."""
+        return any(plan.feeds[feed].identity not in self.held for feed in memory.feeds)
 
     def memory_since_ms(self, memory: Memory) -> int:
         """From when on all is known that a memory of the plan keeps."""
