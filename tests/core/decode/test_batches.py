@@ -162,3 +162,12 @@ def test_those_who_came_first_are_counted_as_if_there_were_no_limit():
     known = [value for value, user in zip(values, users, strict=True) if user != "d"]
     assert found == in_batches(known, [0, len(known)])[0]
     assert counts.rejected == {Reason.TOO_MANY_IDS: users.count("d")}
+
+
+def test_a_duplicate_brings_its_ids_as_well():
+    """Who is let in is decided before it is known which record is a duplicate."""
+    sent = [("a", "m1"), ("b", "m1"), ("c", "m2"), ("d", "m3")]
+    values = [record(userId=f"u{user}", messageId=each, chart=None) for user, each in sent]
+    counts = in_batches(values, [0, len(values)], LIMITED)[1]
+    assert (counts.matched, counts.duplicate) == (2, 1)
+    assert counts.rejected == {Reason.TOO_MANY_IDS: 1}
