@@ -11,6 +11,7 @@ for a kind, that kind is closed until a generation is over.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -93,12 +94,16 @@ class _Known:
         """Which ids are there and not known."""
         return np.asarray((ids != ABSENT_ID) & (self.index.find(ids) == _NOT_KNOWN))
 
+    def has_room_for(self, number: int) -> bool:
+        """Whether so many new ones would be let in."""
+        return not self.closed and len(self.index) + number <= self.limit
+
     def first_too_many(self, columns: Sequence[Ids], candidates: Flags) -> int:
         """The first row with an id that there is no room for; their number if there is none."""
         none = len(candidates)
-        room = max(self.limit - len(self.index), 0)  # it may have been lowered
-        if self.closed or sum(map(len, columns)) <= room:
+        if self.closed or self.has_room_for(sum(map(len, columns))):
             return none
+        room = max(self.limit - len(self.index), 0)  # it may have been lowered
         new = [np.flatnonzero(candidates & self.is_new(ids)) for ids in columns]
         rows = np.concatenate(new)
         ids = np.concatenate([each[at] for each, at in zip(columns, new, strict=True)])
@@ -153,6 +158,11 @@ class Crowd:
         """
         kept = candidates.copy()
         bounds = {kind: known.bounds(watermark_ms) for kind, known in self._known.items()}
+        if len(kept) and self._has_room_for_all(columns):
+            self._let_all_in(columns, kept, visible_ms)
+            for kind, known in self._known.items():
+                known.forget(int(bounds[kind][-1]))
+            return np.zeros(len(kept), np.bool_)
         turns = [np.flatnonzero(np.diff(each)) + 1 for each in bounds.values()]
         cuts = np.unique(np.concatenate([[0], *turns, [len(kept)]]).astype(np.int64)).tolist()
         for start, end in pairwise(cuts):
@@ -164,12 +174,23 @@ class Crowd:
             self._take_in(piece, kept[start:end], visible_ms[start:end])
         return np.asarray(candidates & ~kept)
 
+    def _has_room_for_all(self, columns: Columns) -> bool:
+        """Whether nobody could be refused, though all were new and nobody was forgotten."""
+        brought = Counter(dict.fromkeys(self._known, 0))
+        for kind, ids in columns:
+            brought[kind] += len(ids)
+        return all(known.has_room_for(brought[kind]) for kind, known in self._known.items())
+
     def _take_in(self, piece: Mapping[str, Sequence[Ids]], kept: Flags, visible_ms: Times) -> None:
         """Know the ids of a piece at which nothing is forgotten; `kept` loses what is refused."""
         self._close(piece, kept, visible_ms)
-        for kind, several in piece.items():
-            for ids in several:
-                self._known[kind].admit(ids[kept], visible_ms[kept])
+        self._let_all_in(
+            [(kind, ids) for kind, several in piece.items() for ids in several], kept, visible_ms
+        )
+
+    def _let_all_in(self, columns: Columns, kept: Flags, visible_ms: Times) -> None:
+        for kind, ids in columns:
+            self._known[kind].admit(ids[kept], visible_ms[kept])
 
     def _close(self, piece: Mapping[str, Sequence[Ids]], kept: Flags, visible_ms: Times) -> None:
         """Close the kinds that are full, each from its row on; `kept` loses what that refuses."""

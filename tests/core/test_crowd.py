@@ -20,7 +20,7 @@ STEPS = st.tuples(
     st.sampled_from([True, True, True, False]),
     st.one_of(st.integers(-2_000, 2_000), st.sampled_from([0, 1, 999, 1_000, 4_000, 5_000, 6_000])),
 )
-LIMITS = st.integers(1, 5)
+LIMITS = st.integers(1, 5) | st.sampled_from([50, 500])
 
 
 def stream(steps, lateness_ms):
