@@ -16,7 +16,7 @@ from pipeline.core.compose import Reading, compose_one
 from pipeline.core.formula import Dimension
 from pipeline.core.partial import Partial
 from pipeline.core.plan import Plan
-from pipeline.core.summaries import Figures, FirstTexts, Parts, Split, Summary, both_parts
+from pipeline.core.summaries import Figures, FirstTexts, Parts, Split, Summary
 from pipeline.core.texts import NONE, NONE_NAME, OTHER_NAME
 
 SET_APART: Final = frozenset({OTHER_NAME, NONE_NAME})  # no text is called so
@@ -101,8 +101,10 @@ def _figures(found: Summary | None, slot: _Slot) -> Figures:
     """What a term comes to in a slot, of what it comes to for each text."""
     if isinstance(found, Split):
         parts = [part for text, part in found.parts.items() if slot.has((text,))]
-        whole = reduce(both_parts, parts) if parts else None
-        return (0, 0, None) if whole is None else (whole[0], 0, whole[1])
+        if not parts:
+            return 0, 0, None
+        counts, summaries = zip(*parts, strict=True)
+        return sum(counts), 0, type(summaries[0]).merged(summaries)
     figures = found.figures if isinstance(found, Parts) else {}
     chosen = [each for texts, each in figures.items() if slot.has(texts)]
     return sum(count for count, _ in chosen), sum(total for _, total in chosen), None
