@@ -22,10 +22,12 @@ def _tidied(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema as editors should know it: no nulls, names of the language only, examples as data.
 
     A key without a value is refused, but pydantic knows an optional key only as one that may be
-    null.
+    null. What tells the forms of a value apart is no part of a JSON Schema, so a text may fit two
+    of them, and fits all the same.
     """
     tidy = {key: _tidied_part(part) for key, part in schema.items()}
-    choices = [choice for choice in tidy.pop("anyOf", []) if choice != {"type": "null"}]
+    forms = tidy.pop("anyOf", []) + tidy.pop("oneOf", [])
+    choices = [form for form in forms if form != {"type": "null"}]
     if "default" in tidy and tidy["default"] is None:
         del tidy["default"]
     if "patternProperties" in tidy:

@@ -4,12 +4,23 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from pipeline.spec import json_schema, reference_page
 from pipeline.spec.described import field_of, keys_at
+from pipeline.spec.load import load
 from pipeline.spec.schema import Definition
 
 PUBLISHED = Path(__file__).parents[2] / "definitions" / "schema.json"
+DEFINITIONS = sorted(PUBLISHED.parent.rglob("*.yaml"))
+# All but `schema_ids`: that an id is made in one of two ways is more than the schema says.
+BROKEN = sorted((Path(__file__).parent / "bad").glob("schema_[!i]*.yaml"))
+EDITOR = Draft202012Validator(json.loads(PUBLISHED.read_text()))
+
+
+def complaints(path):
+    """What an editor that knows the published schema would underline."""
+    return [error.message for error in EDITOR.iter_errors(load(path.read_text(), path.name).data)]
 
 
 def models(schema):
@@ -25,6 +36,18 @@ def test_published_schema_is_fresh():
 def test_published_page_is_fresh():
     """`definitions/REFERENCE.md` too; write it anew with `northstar schema --format markdown`."""
     assert (PUBLISHED.parent / "REFERENCE.md").read_text() == reference_page()
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
+def test_editors_find_no_fault_with_definitions(path):
+    """What `validate` accepts, an editor with the published schema accepts as well."""
+    assert complaints(path) == []
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_editors_find_what_the_schema_refuses(path):
+    """What `validate` refuses for its form, an editor underlines while it is typed."""
+    assert complaints(path) != []
 
 
 def test_page_has_every_key():
