@@ -172,6 +172,11 @@ def _function(home: Home, node: ast.Call) -> str:
     name = node.func.id if isinstance(node.func, ast.Name) else home.code.written(node.func)
     if name in known or (name == REACHED and home.entity is None):
         return name
+    if name in OF_SETS:
+        message = f"`{name}` is for metrics, which are about everybody"
+        advice = "A set counts members of another one by what they are: `count(set.attribute) >= 1`"
+        advice += ", with an attribute that leads to an entity of this set."
+        raise home.code.refusal(node.func, "unknown-function", message, advice)
     near = _SYNONYMS.get(name.lower()) or nearest(name, known)
     message = f"there is no function `{name}` in {'a metric' if home.entity is None else 'a set'}"
     advice = f"Did you mean `{near}`? " if near in known else ""

@@ -17,8 +17,8 @@ from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Kinds, Place, Use
 from pipeline.spec.measures import OF_IDS
 from pipeline.spec.paths import nowhere
-from pipeline.spec.problem import Refusal, nearest, suggestion
-from pipeline.spec.syntax import place_of
+from pipeline.spec.problem import Refusal, a, nearest, suggestion
+from pipeline.spec.syntax import WORDS_FOR_NOTHING, no_nothing, place_of
 
 if TYPE_CHECKING:
     import ast
@@ -67,12 +67,23 @@ class ValueScope:
         if self.names.findings.is_broken("events", self.event.name, "values"):
             raise Broken
         name = self.event.name
+        if path[0] in WORDS_FOR_NOTHING:
+            raise no_nothing(code, node)
         advice = suggestion(path[0], self.event.source.values, f"values of `{name}`")
         advice += f" A place of the record needs a name in the `values` of `{name}`."
         if len(path) == 1 and nearest(path[0], self.event.source.values) is None:
             advice += f' A text needs quotes: `"{path[0]}"`.'
+        owner = self._owner(path[0])
+        if owner is not None:
+            advice = f"It is what {a(owner)} is: write `{owner}.{path[0]}`."
         message = f"the event `{name}` has no value `{code.written(node)}`"
         raise code.refusal(node, "unknown-value", message, advice)
+
+    def _owner(self, name: str) -> str | None:
+        """The entity of the event's that has a value attribute of this name."""
+        entities = self.names.definition.entities
+        attributes = ((one, entities.get(one, {}).get(name)) for one in self.event.source.ids)
+        return next((one for one, found in attributes if found and found.is_ is None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.core import expression as tree
 from pipeline.core.expression import Kind
 from pipeline.spec.kinds import Place, Use, called
-from pipeline.spec.literals import literal_of
+from pipeline.spec.literals import as_number, literal_of
 from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import operator, place_of
 
@@ -117,12 +117,14 @@ def _ask(code: Code, node: ast.expr, scope: Scope, kind: Kind) -> None:
 
 def _kind_of(code: Code, node: ast.expr) -> Kind:
     """The kind of anything but a place."""
-    if literal_of(node) is not None:
+    literal = literal_of(node)
+    if literal is not None:
         raise code.refusal(
             node,
             "kind-conflict",
             f"`{code.written(node)}` is no value of an event",
-            "Times are numbers of seconds and shares are numbers here: `3600`, `0.01`.",
+            "Times are numbers of seconds and shares are numbers here: "
+            f"write `{as_number(literal)}`.",
         )
     match node:
         case ast.Constant(value=bool()) | ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):

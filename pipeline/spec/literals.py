@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.windows import SECOND_MS
 from pipeline.spec import spans
 from pipeline.spec.problem import Refusal
 
@@ -43,6 +44,17 @@ class Share:
 
 
 Literal = Duration | Share
+
+
+def as_number(literal: Literal) -> str:
+    """What stands for it where only numbers do: seconds, or a share.
+
+    >>> as_number(Duration("30m")), as_number(Duration("500ms")), as_number(Share("1%"))
+    ('1800', '0.5', '0.01')
+    """
+    if isinstance(literal, Duration):
+        return f"{spans.duration_ms(literal.text) / SECOND_MS:.10g}"
+    return f"{spans.share_of(literal.text):.10g}"
 
 
 def masked(text: str) -> tuple[str, dict[int, Literal]]:

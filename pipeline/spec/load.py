@@ -269,7 +269,7 @@ class _Builder:
         unclosed = mark.scalar.count("(") - mark.scalar.count(")")
         if mark.style != "" or unclosed <= 0 or not after.startswith(","):
             return
-        refusal = cut_by_comma(self._document.text.index(",", mark.end))
+        refusal = cut_by_comma(self._document.text.index(",", mark.end), mark.scalar)
         self._document.refusals.append((path, refusal))
         self._unclosed = unclosed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pipeline.spec.findings import Broken
-from pipeline.spec.problem import Refusal, a, suggestion
+from pipeline.spec.problem import Refusal, a, listed, suggestion
 from pipeline.spec.spans import WEEKDAYS, Zone
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ SECTIONS: Final = ("events", "streams", "sets", "metrics")
 _NOUNS: Final = {
     "events": "an event", "streams": "a stream", "sets": "a set", "metrics": "a metric",
 }  # fmt: skip
+
+_AS_METRIC: Final = {
+    "events": "Give it a metric: `{{value: count({0}), window: trailing 7d}}`, and name that one.",
+    "streams": "Give it a metric: `{{value: count({0}), window: trailing 7d}}`, and name that one.",
+    "sets": "Give it a metric: `{{value: size({0})}}`, and name that one.",
+}
 
 
 class Names:
@@ -125,9 +131,23 @@ class Names:
         known = [one for one in self.all_of(*sections) if one not in copies]
         advice = suggestion(name, known, plural)
         if other is not None:
+            if sections == ("metrics",):
+                advice = self._as_metric(other, name)
             return Refusal("wrong-noun", f"`{name}` is {_NOUNS[other]}, not {wanted}", advice)
+        events = [event for event, one in self.definition.events.items() if name in one.name]
+        if "events" in sections and events:
+            advice = f"It is what records are called; here they are {listed(events)}."
         singular = " or ".join(section.removesuffix("s") for section in sections)
         return Refusal(f"unknown-{sections[0][:-1]}", f"there is no {singular} `{name}`", advice)
+
+    def _as_metric(self, section: str, name: str) -> str:
+        """What to name instead of a set, event or stream where metrics stand."""
+        metrics = self.definition.metrics.items()
+        value = f"size({name})"
+        sizes = [metric for metric, one in metrics if section == "sets" and one.value == value]
+        if sizes:
+            return f"How many members it has is {listed(sizes[:1])}: write that."
+        return _AS_METRIC[section].format(name)
 
 
 def _read(source: _Source | None) -> _Source:

@@ -54,13 +54,24 @@ def part_of_event(home: Home, function: str, argument: ast.expr) -> str | None:
     if home.entity is not None:
         home.names.check_carries(event, home.entity)
     if function in ("size", "cohort") or function in growth.FORMS:
-        raise home.names.unknown(event, "sets")
+        raise _no_set(home, function, event)
     with home.code.pointing_at(argument, last=True):
         if function in OF_PARTS:
             return _known_part(home, function, event, rest)
         if rest:
             raise _no_part(home, function, event, rest[0])
     return None
+
+
+def _no_set(home: Home, function: str, event: str) -> Refusal:
+    """What to write for a function of sets that is asked about an event."""
+    entity = next(iter(home.names.event(event).ids), None)
+    who = f"`{{of: {entity or 'user'}, when: count({event}) >= 1, window: trailing 7d}}`"
+    advice = f"Make a set of whom it is about, {who}, and write its name here."
+    if function == "size":
+        distinct = f", or `distinct({event}.{entity})` for how many different ones" * bool(entity)
+        advice = f"Write `count({event})` for how many events{distinct}."
+    return Refusal("wrong-noun", f"`{event}` is an event, not a set", advice)
 
 
 def part_of_set(home: Home, function: str, argument: ast.expr) -> str | None:
@@ -195,6 +206,11 @@ def _known_part(home: Home, function: str, event: str, rest: list[str]) -> str:
     advice = suggestion(rest[0], known, f"{plural} of `{event}`")
     if function not in OF_IDS and rest[0] in source.ids:
         advice = f"It is an id. How many different ones there are: `distinct({event}.{rest[0]})`."
+        raise Refusal(name, message, advice)
+    if function in OF_IDS and rest[0] in source.values:
+        advice = "It is a value, and different ones are told apart of ids: give the event "
+        path = source.values[rest[0]].from_
+        advice += f"`ids: {{{rest[0]}: {path if isinstance(path, str) else '…'}}}` as well."
         raise Refusal(name, message, advice)
     raise Refusal(name, message, advice + _how_to_add(plural, known, rest[0]))
 

@@ -118,7 +118,8 @@ def _refused(text: str, at: int) -> Refusal:
     return Refusal(
         "bad-path",
         f"`{text[first:last]}` is no plain key of a path",
-        f"Put a key that is more than letters, digits and `_` in quotes: `{quoted}`.",
+        f"Put a key that is more than letters, digits and `_` in quotes, and the whole in others: "
+        f"`'{quoted}'`.",
         start=first,
         end=max(last, first + 1),
     )

@@ -104,7 +104,10 @@ def _is_about_key(detail: ErrorDetails) -> bool:
 def _data_path(data: object, detail: ErrorDetails) -> DataPath:
     """A pydantic location without the steps that shorthands and choices add to it."""
     path: list[str | int] = []
-    for step in detail["loc"]:
+    for name in detail["loc"]:
+        # an id of a list is read as a key
+        is_listed = isinstance(data, list) and isinstance(name, str) and name in data
+        step = data.index(name) if is_listed and isinstance(data, list) else name
         children = dict(enumerate(data)) if isinstance(data, list) else data
         if isinstance(children, dict) and step in children:
             data = children[step]
@@ -123,7 +126,7 @@ def _take_out(data: dict[str, object], at: DataPath, detail: ErrorDetails) -> bo
     elif at[0] not in SECTIONS:
         _replace(data, str(at[0]))
     elif _is_about_key(detail) and detail["type"] != "missing":
-        _pop(data, at)
+        _pop(data, at[:-1] if isinstance(at[-1], int) else at)
     elif at[0] == "events" and at[2:3] in (("ids",), ("values",)) and len(at) > 3:  # noqa: PLR2004
         _put_placeholder(data, at[:4], "placeholder")
     else:
@@ -204,17 +207,28 @@ def _choice_meant(given: str, choices: list[str]) -> str | None:
 
 def _wrong_kind(at: DataPath, wanted: str, given: object) -> Refusal:
     message = f"{_called(at)} has to be {wanted}, not {_kind(given)}"
-    if at[:1] == ("streams",) and at[-1] == "gap" and isinstance(given, int | float):
-        return Refusal(
-            "wrong-kind", "`gap` has to be a duration, not a number", "Write `gap: 30m`."
-        )
+    is_number = isinstance(given, int | float)
+    if at[:1] == ("streams",) and at[-1] == "gap" and is_number:
+        message = "`gap` has to be a duration, not a number"
+        return Refusal("wrong-kind", message, "Write `gap: 30m`.")
+    if wanted == "text" and _is_for_people(at) and is_number:  # true and false are numbers, too
+        return Refusal("wrong-kind", message, f'Put it in quotes: "{given}".')
+    return Refusal("wrong-kind", message, _meant(at, wanted, given) or _example(at))
+
+
+def _meant(at: DataPath, wanted: str, given: object) -> str | None:
+    """The user's own value in the form that it should have; None where that is not clear."""
+    if at[-2:] == ("guard", "baseline") and isinstance(given, int | float):
+        return f"Write `baseline: fixed({given})`."
+    if at[-1:] == ("inputs",) and isinstance(given, list):
+        inputs = ", ".join(f"{one}: hypothesis" for one in given)
+        return f"Write `inputs: {{{inputs}}}`."
+    if wanted == "a list" and isinstance(given, str):
+        return f"Write `{at[-1]}: [{given}]`."
     if at[:1] == ("metrics",) and len(at) == 2 and isinstance(given, str):  # noqa: PLR2004
         value = f"'{given}'" if "," in given else given
-        advice = f"Write `{at[1]}: {{value: {value}}}`."
-        return Refusal("wrong-kind", message, advice)
-    if wanted == "text" and _is_for_people(at) and isinstance(given, bool | int | float):
-        return Refusal("wrong-kind", message, f'Put it in quotes: "{given}".')
-    return Refusal("wrong-kind", message, _example(at))
+        return f"Write `{at[1]}: {{value: {value}}}`."
+    return None
 
 
 def _out_of_bounds(at: DataPath, context: Mapping[str, Any]) -> Refusal:

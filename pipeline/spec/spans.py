@@ -48,6 +48,7 @@ _WORDS: Final = {
     "year": ("y", "yr", "year", "years", "yearly"),
 }
 _DAYS: Final = {"month": 30, "year": 365}
+_FOR_EVER: Final = ("all", "all time", "all-time", "ever", "for ever", "forever", "lifetime")
 _BASELINE: Final = re.compile(r"(previous|fixed|median|trailing_median)\((.*)\)")
 _WEEKDAY: Final = re.compile(r" *same_weekday *, *weeks *= *([0-9]{1,3}) *")
 _WEEKS_MAX: Final = 57  # not further back than any duration
@@ -114,16 +115,16 @@ def window_of(text: str, zone: Zone) -> Window:
 def duration_meant(text: str) -> str | None:
     """What somebody meant who wrote a duration in another way; None where that is not clear.
 
-    >>> duration_meant("7 days"), duration_meant("1 month"), duration_meant("soon")
+    >>> duration_meant("7 days"), duration_meant("month"), duration_meant("soon")
     ('7d', '30d', None)
     """
     found = _WRITTEN.fullmatch(text.strip())
-    if not found or found[1] or not found[2]:
+    if not found or found[1]:
         return None
     unit = _unit_meant(found[3])
     if unit is None:
         return None
-    number = int(found[2]) * _DAYS.get(unit, 1)
+    number = int(found[2] or 1) * _DAYS.get(unit, 1)
     return f"{number}{'d' if unit in _DAYS else unit}"
 
 
@@ -132,9 +133,11 @@ def _window_meant(text: str) -> str | None:
 
     >>> _window_meant("last 30 days"), _window_meant("monthly"), _window_meant("last month")
     ('trailing 30d', 'calendar month', 'last calendar month')
-    >>> _window_meant("7d after joined")
-    'first 7d after joined'
+    >>> _window_meant("7d after joined"), _window_meant("calendar year"), _window_meant("all time")
+    ('first 7d after joined', 'trailing 365d', 'trailing 400d')
     """
+    if text.lower() in _FOR_EVER:
+        return f"trailing {DURATION_MAX_MS // DAY_MS}d"
     after = _AFTER.fullmatch(text)
     if after:
         return f"first {text}"
@@ -143,7 +146,7 @@ def _window_meant(text: str) -> str | None:
     unit = _unit_meant(found[3]) if found else None
     if found is None or unit is None:
         return None
-    if found[2]:
+    if found[2] or unit == "year":
         return f"trailing {duration_meant(found[2] + found[3])}"
     calendar = {"d": "day", "w": "week", "month": "month"}.get(unit)
     is_over = (found[1] or "").lower() in ("last", "previous", "past")

@@ -109,6 +109,9 @@ def _attribute(names: Names, entity: str, name: str) -> Attribute:
     try:
         return names.attribute(entity, name)
     except Refusal as refusal:
+        section = names.section_of(name)
+        if section is not None:
+            raise _no_state(entity, name, section) from None
         known = names.definition.entities.get(entity, {})
         others = f"{suggestion(name, known, f'attributes of `{entity}`')} " if known else ""
         refusal.advice = (
@@ -116,6 +119,19 @@ def _attribute(names: Names, entity: str, name: str) -> Attribute:
             "or compare an aggregate: `count(event) >= 1`."
         )
         raise
+
+
+def _no_state(entity: str, name: str, section: str) -> Refusal:
+    """What to write for the name of something else in a set's condition."""
+    advice = f"Count it: `count({name}) >= 1`."
+    if section == "sets":
+        advice = f"Count its members by what they are: `count({name}.attribute) >= 1`, with an "
+        advice += f"attribute that is {a(entity)}."
+    if section == "metrics":
+        advice = "A metric is one number for all; a set compares what is counted for each."
+    noun = {"events": "an event", "streams": "a stream", "sets": "a set", "metrics": "a metric"}
+    message = f"`{name}` is {noun[section]}, and nothing that {a(entity)} is"
+    return Refusal("wrong-noun", message, advice)
 
 
 def _no_attribute(within: Written, place: ast.expr, entity: str) -> Refusal:

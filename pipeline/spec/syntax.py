@@ -255,6 +255,8 @@ def _check_operators(code: Code, node: ast.expr) -> None:
             "a chain of comparisons is not in the language",
             "Write two, joined with `and`: `0 < x and x < 5`.",
         )
+    if isinstance(node, ast.Compare) and code.written(node.comparators[0]) in WORDS_FOR_NOTHING:
+        raise no_nothing(code, node.comparators[0])
     used = node.ops[0] if isinstance(node, ast.Compare) else getattr(node, "op", None)
     if used is not None and type(used) not in _OPERATORS:
         what, advice = _INSTEAD.get(type(used), ("this operator", "Use `+ - * /`."))
@@ -273,6 +275,20 @@ def _check_place(code: Code, node: ast.expr) -> None:
         )
 
 
+WORDS_FOR_NOTHING: Final = ("None", "null", "NULL", "nil", "none")
+
+
+def no_nothing(code: Code, node: ast.expr) -> Refusal:
+    """A refusal of a word for what is absent."""
+    return code.refusal(
+        node,
+        "expression-forbidden",
+        f"`{code.written(node)}` is not in the language",
+        "What is absent meets no condition. To ask whether something is there, write what holds "
+        'for all that is: `city != ""` of texts, `seconds >= 0` of numbers.',
+    )
+
+
 def _check_constant(code: Code, node: ast.Constant) -> None:
     value = node.value
     if isinstance(value, bool) or literal_of(node) is not None:
@@ -280,12 +296,7 @@ def _check_constant(code: Code, node: ast.Constant) -> None:
     if isinstance(value, str):
         _check_text(code, node, value)
     elif value is None:
-        raise code.refusal(
-            node,
-            "expression-forbidden",
-            "`None` is not in the language",
-            "What is absent meets no condition; there is nothing to compare it with.",
-        )
+        raise no_nothing(code, node)
     elif not _NUMBER.fullmatch(code.written(node)) or not _is_finite(value):
         raise code.refusal(
             node,

@@ -65,6 +65,16 @@ _SLIPS: Final = (
     (r"(?<=\.)\s*(?:" + _KEYWORDS + r")\b", "", ""),
     (r"\b(?:" + _KEYWORDS + r")\b", "", ""),
     (r"(?<=\d)\s*,\s*\d", "a number has a point, not a comma", "Write `0.5` and `1000`."),
+    (
+        r"\bwhere\b(?!\s*=[^=])",
+        "`where` is an option of an aggregate",
+        "Write it after a comma and with `=`: `count(ordered, where=amount > 5)`.",
+    ),
+    (
+        r"(?<=\s)(?i:(?:i?like|between|contains|matches|starts_?with)(?=\s))",
+        "there is no such comparison",
+        'Texts are compared whole: `==`, `!=`, `in ("a", "b")`. A range takes two, with `and`.',
+    ),
 )
 
 

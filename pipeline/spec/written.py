@@ -67,8 +67,19 @@ def read_with_calls(names: Names, at: DataPath, entity: str | None) -> Written |
             continue
         with names.findings.catching(at):
             written.calls[node] = read_aggregate(home, node)
-    _check_window_is_used(home, beside)
+    if not _has_other_nouns(home, written.code.tree):
+        _check_window_is_used(home, beside)
     return written
+
+
+def _has_other_nouns(home: Home, node: ast.expr) -> bool:
+    """Whether a set names something that it should count, which is reported as such."""
+    if home.entity is None or isinstance(node, ast.Call):
+        return False
+    if isinstance(node, ast.Name):
+        return home.names.section_of(node.id) is not None
+    children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return any(_has_other_nouns(home, child) for child in children)
 
 
 def _window(names: Names, at: DataPath) -> Window | None:

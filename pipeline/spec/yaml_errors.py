@@ -36,6 +36,7 @@ _WORDS: Final = (
     ),
 )
 _ODD_SPACE: Final = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]")
+_TYPOGRAPHIC: Final = tuple("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
 _UNKNOWN: Final = ("this is no YAML", "Check quotes, brackets and indentation around here.")
 
 
@@ -74,12 +75,15 @@ def _explained(error: MarkedYAMLError, text: str, last: ScalarEvent | None) -> R
     return _at(at, text, message, advice)
 
 
-def cut_by_comma(comma: int) -> Refusal:
+def cut_by_comma(comma: int, before: str) -> Refusal:
     """A refusal of the comma that ends an expression within brackets before its time."""
+    advice = "Put the whole expression in quotes: \"…\", or '…' where it has double quotes itself."
+    if before.lstrip().startswith(_TYPOGRAPHIC):
+        advice = 'Typographic quotes are none to YAML: write straight ones, "…".'
     return Refusal(
         "yaml-comma",
         "this comma ends the text before it, because both stand within `{…}` or `[…]`",
-        "Put the whole expression in quotes: \"…\", or '…' where it has double quotes itself.",
+        advice,
         start=comma,
         end=comma + 1,
     )
@@ -118,7 +122,7 @@ def _in_brackets(text: str, opened: int, at: int) -> Refusal:
         return _at(opened, text, message, advice)
     comma = text.find(",", text.rfind("(", opened, at), at)
     if text.count("(", opened, at) > text.count(")", opened, at) and comma > opened:
-        return cut_by_comma(comma)
+        return cut_by_comma(comma, text[text.rfind(": ", opened, comma) + 1 : comma])
     advice = "Separate the entries with `, `; a text that contains `,` `[` `]` `{` or `}` "
     message = "an entry in brackets goes on where it should end"
     return _at(at, text, message, f"{advice}needs quotes.")
