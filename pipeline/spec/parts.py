@@ -10,7 +10,7 @@ from pipeline.spec.attributes import what_is
 from pipeline.spec.findings import Broken
 from pipeline.spec.measures import OF_IDS, OF_PARTS
 from pipeline.spec.problem import Refusal, a, listed, suggestion
-from pipeline.spec.stream_columns import column_names
+from pipeline.spec.stream_columns import spellings
 from pipeline.spec.streams import draft_of
 from pipeline.spec.syntax import place_of
 
@@ -160,13 +160,13 @@ def _entity_of_stream(name: str, source: StreamSource, rest: list[str]) -> str:
 
 
 def _known_column(home: Home, function: str, name: str, rest: list[str]) -> str:
-    known = column_names(home.names, draft_of(name, home.names.stream(name)))
+    known = spellings(home.names, draft_of(name, home.names.stream(name)))
     column = ".".join(rest)
     if column in known:
-        return column
+        return known[column]
     if not column:
         message = f"`{function}` does not say which of the columns of `{name}`"
-        instead = known[-1] if known else "column"
+        instead = [*known.values()][-1] if known else "column"
         raise Refusal("bad-aggregate", message, f"Write `{function}({name}.{instead})`.")
     message = f"the stream `{name}` has no column `{column}`"
     raise Refusal("unknown-column", message, suggestion(column, known, f"columns of `{name}`"))

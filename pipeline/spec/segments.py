@@ -13,6 +13,7 @@ from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place, Use
 from pipeline.spec.memories import ROW, Rows
 from pipeline.spec.problem import Refusal, a, listed, suggestion
+from pipeline.spec.stream_columns import short_names, spellings
 from pipeline.spec.streams import draft_of
 
 if TYPE_CHECKING:
@@ -98,11 +99,14 @@ def _columns_of(names: Names, stream: DraftStream) -> Iterator[tuple[str, str, s
     """The columns of a stream that are a value as it was, with the event and its value."""
     if stream.kind in (StreamKind.GAP, StreamKind.SESSION):
         return  # no values, and sums of them
+    short = {alias: name for name, alias in short_names(stream).items()}
     for alias, event in stream.parts.items():
         for value in names.event(event).values:
             if stream.kind is StreamKind.FIRST:
                 yield value, event, value
             yield f"{alias}.{value}", event, value
+            if alias in short:
+                yield f"{short[alias]}.{value}", event, value
 
 
 def _states_of(names: Names, entity: str, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -203,7 +207,7 @@ class Segments:
             self._check_undone(name, rows[ROW])
             values = {ROW: name}
         else:
-            values = self._column(name, stream)
+            name, values = self._column(name, stream)
         self.tables.memories.with_column(memory, name, values)
         cut = replace(term, kind=_OF_ITEMS[term.kind], items=replace(items, by=name))
         texts = [
@@ -218,15 +222,14 @@ class Segments:
             raise Refusal("bad-segments", message, "Cut it by a value of the event.")
         self._check_value(name, rows)
 
-    def _column(self, name: str, stream: DraftStream) -> dict[str, str]:
-        """Which values of which parts a text column of a stream is."""
+    def _column(self, name: str, stream: DraftStream) -> tuple[str, dict[str, str]]:
+        """A text column of a stream by its own name, and which values of which parts it is."""
         names = self.tables.names
         events = stream.parts.values()
         if any(names.findings.is_broken("events", event, "values") for event in events):
             raise Broken
         known = [*dict.fromkeys(column for column, *_ in _columns_of(names, stream))]
-        found = self.tables.parts_of(stream, {name})[name] if name in known else {}
-        if not found:
+        if name not in known:
             raise Refusal(
                 "bad-segments",
                 f"`{name}` is no text that items of `{stream.name}` have",
@@ -234,7 +237,8 @@ class Segments:
                 if known
                 else f"No item of {a(stream.kind.value)} has one.",
             )
-        return found
+        column = spellings(names, stream)[name]
+        return column, self.tables.parts_of(stream, {column})[column]
 
     def _by_state(self, name: str, term: Term, memory: int) -> tuple[Term, Term]:
         """A term for each text that an attribute of an entity was when its rows happened."""

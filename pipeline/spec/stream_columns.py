@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pipeline.core import streams as core
@@ -52,6 +53,33 @@ def column_names(names: Names, stream: DraftStream) -> list[str]:
         found += values if stream.kind is StreamKind.FIRST else []
         found += [f"{alias}.{value}" for value in values]
     return list(dict.fromkeys(found))
+
+
+def short_names(stream: DraftStream) -> dict[str, str]:
+    """Further names of parts that go by their events' own, as those of a list do: short -> alias.
+
+    They are without the words that all of them begin with. What is nothing then, or means
+    something else, is no name.
+    """
+    if any(alias != event for alias, event in stream.parts.items()):
+        return {}
+    words = [alias.split("_") for alias in stream.parts]
+    shared = len([*takewhile(lambda each: len(set(each)) == 1, zip(*words, strict=False))])
+    short = {"_".join(each[shared:]): "_".join(each) for each in words}
+    taken = {"", *stream.parts, *COLUMNS[stream.kind]}
+    return {name: alias for name, alias in short.items() if name not in taken}
+
+
+def spellings(names: Names, stream: DraftStream) -> dict[str, str]:
+    """What expressions may write for each column, its own name first."""
+    columns = column_names(names, stream)
+    short = {alias: name for name, alias in short_names(stream).items()}
+    found = {column: column for column in columns}
+    for column in columns:
+        alias, dot, rest = column.partition(".")
+        if alias in short:
+            found.setdefault(f"{short[alias]}{dot}{rest}", column)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +143,10 @@ class StreamScope:
         """One of the columns. Raises Refusal for any other name."""
         path = place_of(node) or ()
         names, stream = self.kinds.names, self.kinds.stream
-        known = column_names(names, stream)
-        if ".".join(path) in known:
-            return Place(path, is_value=True)
+        known = spellings(names, stream)
+        column = known.get(".".join(path))
+        if column is not None:
+            return Place(tuple(column.split(".")), is_value=True)
         if any(names.findings.is_broken("events", event) for event in stream.parts.values()):
             raise Broken
         written = code.written(node)

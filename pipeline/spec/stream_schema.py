@@ -80,6 +80,11 @@ class StreamSource(Strict):
         "line, and after a tab when that was, where it is known",
         examples=["first_orders.tsv"],
     )
+    remember: Literal["forever"] | None = Field(
+        None,
+        description="how long a first row is known: forever, as is so anyway",
+        examples=["forever"],
+    )
     at: Literal["first", "second"] | None = Field(
         None,
         description="when a pair counts: at its first or its second event",

@@ -44,13 +44,13 @@ COLUMNS: Final = {
     StreamKind.SEQUENCE: {core.STEPS: Kind.NUMBER, core.ELAPSED: Kind.NUMBER},
 }
 _OPTIONS: Final = {  # which keys go with which kind, beside `by`
-    StreamKind.FIRST: ("same", "seed"),
+    StreamKind.FIRST: ("same", "seed", "remember"),
     StreamKind.GAP: ("same", "within"),
     StreamKind.SESSION: ("same", "gap", "id"),
     StreamKind.PAIR: ("same", "within", "keep", "at"),
     StreamKind.SEQUENCE: ("same", "within"),
 }
-_ALL_OPTIONS: Final = ("same", "within", "gap", "id", "keep", "at", "seed")
+_ALL_OPTIONS: Final = ("same", "within", "gap", "id", "keep", "at", "seed", "remember")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Each class adds to a definition in the making what it is about: sets, streams and metrics.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -211,10 +212,23 @@ STREAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Kind → columns of numbers, and conditions on items."""
 
 
+def _parts_of(draft: Draft, kind: str, by: str) -> list[str] | dict[str, str]:
+    """Choose a stream's events, by name or as a list."""
+    number = {"sequence": 3, "first": 1}.get(kind, 2)
+    if not draft.chance(40):
+        events = [_event_of(draft, by) for _ in range(number)]
+        return dict(zip("abc", events, strict=False))
+    listed = ["e_four", "e_five", "e_six"][:number]
+    for event in listed:
+        draft.add_event(event, by)
+    return listed
+
+
 def _stream(draft: Draft, kind: str) -> dict[str, Any]:
     by = draft.pick("user", "item")
-    events = [_event_of(draft, by) for _ in range({"sequence": 3, "first": 1}.get(kind, 2))]
-    about: dict[str, Any] = {"by": by, kind: dict(zip("abc", events, strict=False))}
+    parts = _parts_of(draft, kind, by)
+    about: dict[str, Any] = {"by": by, kind: parts}
+    events = [*parts.values()] if isinstance(parts, dict) else parts
     for event in events:
         draft.need(event, "n")
     other = "item" if by == "user" else "user"
@@ -235,20 +249,33 @@ def _stream(draft: Draft, kind: str) -> dict[str, Any]:
     return about
 
 
+def _called(draft: Draft, about: dict[str, Any], kind: str) -> Callable[[str], str]:
+    """Name parts as written, or write them as a list and name them by their events, or shorter."""
+    events = about[kind]
+    if isinstance(events, dict):
+        return str
+    shorter = len(events) > 1 and draft.chance(60)
+    names = {
+        a: e.removeprefix("e_" if shorter else "") for a, e in zip("abc", events, strict=False)
+    }
+    return lambda text: re.sub(r"\b[abc]\b", lambda found: names[found[0]], text)
+
+
 def streams(draft: Draft) -> None:
     """What several events make together, in metrics and in a set."""
     kind = draft.pick(*STREAMS)
     about, (numbers, conditions) = _stream(draft, kind), STREAMS[kind]
     draft.streams["flow"] = about
+    called = _called(draft, about, kind)
 
     def where() -> str:
-        return f", where={draft.pick(*conditions)}" if draft.chance(50) else ""
+        return f", where={called(draft.pick(*conditions))}" if draft.chance(50) else ""
 
     # An id rests for as long as the longest window reaches: short ones let it rest for longer.
     short = {"window": f"trailing {draft.scale.trailing[0]}"} if "id" in about else {}
     for number in range(draft.pick(2, 1, 3)):
         function = draft.pick("count", "sum", "mean", "distinct")
-        subject = "flow" if function == "count" else f"flow.{draft.pick(*numbers)}"
+        subject = "flow" if function == "count" else f"flow.{called(draft.pick(*numbers))}"
         if function == "distinct":
             subject = f"flow.{about['by']}"
         name = f"flow_{number}"
@@ -256,15 +283,16 @@ def streams(draft: Draft) -> None:
         draft.metrics[name] |= short
         _guarded(draft, name)
     if kind not in {"session", "gap"}:
-        draft.need(about[kind]["a"], "plan")
-        value = f"mean(flow.{numbers[0]}{where()}) - count(flow)"
-        cut = {"by": ["a.plan"], "cap": draft.pick(1, 20)}
+        parts = about[kind]
+        draft.need(parts["a"] if isinstance(parts, dict) else parts[0], "plan")
+        value = f"mean(flow.{called(numbers[0])}{where()}) - count(flow)"
+        cut = {"by": [called("a.plan")], "cap": draft.pick(1, 20)}
         _metric(draft, "flow_parts", value, window=True, **cut)
     if kind == "sequence":
         _metric(draft, "reach", f"reached(flow, {draft.pick(2, 3)}) / count(flow)", window=True)
     text = f"count(flow{where()}) >= {draft.pick(1, 2)}"
     if draft.chance(30):
-        text += f" or sum(flow.{draft.pick(*numbers)}) > 5"
+        text += f" or sum(flow.{called(draft.pick(*numbers))}) > 5"
     draft.sets["flowing"] = {"of": about["by"], "when": text, "window": draft.window()} | short
     _size(draft, "flowing")
 

@@ -32,6 +32,7 @@ from tests.oracle.model import (
     Window,
 )
 from tests.oracle.names import Names
+from tests.oracle.streams import OWN_COLUMNS
 from tests.oracle.words import duration_ms, expression, path_of, share, window
 
 __all__ = ["Definition", "path_of", "read"]
@@ -94,6 +95,20 @@ def _parts(raw: object) -> dict[str, str]:
     return {event: event for event in (raw if isinstance(raw, list) else [raw])}
 
 
+def _short(kind: str, parts: dict[str, str]) -> dict[str, str]:
+    """Name parts without the words that all of their events' names begin with."""
+    if any(alias != event for alias, event in parts.items()):
+        return {}
+    words, shared = {alias: alias.split("_") for alias in parts}, 0
+    while len({tuple(each[: shared + 1]) for each in words.values()}) == 1 and shared < min(
+        map(len, words.values())
+    ):
+        shared += 1
+    short = {alias: "_".join(each[shared:]) for alias, each in words.items()}
+    means_more = {"", *parts, *OWN_COLUMNS[kind]}
+    return {alias: name for alias, name in short.items() if name not in means_more}
+
+
 def _stream(name: str, raw: Raw) -> Stream:
     kind = next(key for key in KINDS if key in raw)
     within = raw.get("within", GAP_REACH if kind == "gap" else "0s")
@@ -110,6 +125,7 @@ def _stream(name: str, raw: Raw) -> Stream:
         raw.get("keep", "all"),
         raw.get("at", "first"),
         raw.get("seed"),
+        _short(kind, _parts(raw[kind])),
     )
 
 

@@ -91,6 +91,12 @@ class Stream:
     keep: str = "all"
     at: str = "first"
     seed: str | None = None
+    short: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Alias → the name without what all names begin with, of parts that have one."""
+
+    def alias(self, word: str) -> str:
+        """Give the alias that a word stands for, itself or in short; else the word."""
+        return next((alias for alias, short in self.short.items() if short == word), word)
 
 
 @dataclass(frozen=True)

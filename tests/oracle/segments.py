@@ -49,8 +49,9 @@ def _sources(definition: Definition, metric: Metric, dimension: str) -> Iterator
             yield f"SELECT value_{dimension} AS text, x FROM event_{aggregate.subject}"
             continue
         if aggregate.subject in definition.streams:
-            for alias, event in definition.streams[aggregate.subject].parts.items():
-                if entity in ("", alias) and name in definition.events[event].values:
+            stream = definition.streams[aggregate.subject]
+            for alias, event in stream.parts.items():
+                if stream.alias(entity) in ("", alias) and name in definition.events[event].values:
                     yield f"SELECT value_{name} AS text, x FROM event_{event}"
             continue
         of = entity or definition.sets[aggregate.subject].entity

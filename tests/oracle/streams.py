@@ -38,8 +38,9 @@ def kept(value: str, kind: str) -> str:
 
 def _values(stream: Stream, types: Types) -> Iterator[tuple[str, str]]:
     for alias, event in stream.parts.items():
-        for value in types[event]:
-            yield alias, value
+        for value, kind in types[event].items():
+            if stream.kind != "session" or kind == NUMBER:
+                yield alias, value
 
 
 def columns_of(stream: Stream, types: Types) -> set[str]:
@@ -53,6 +54,16 @@ def columns_of(stream: Stream, types: Types) -> set[str]:
         found |= set(stream.parts)
     if stream.kind in {"pair", "sequence"}:
         found |= {f"{alias}__at" for alias in stream.parts}
+    return found | set(_in_short(stream, found))
+
+
+def _in_short(stream: Stream, columns: set[str]) -> dict[str, str]:
+    """Give further names of columns, by a part's short name, with the column each stands for."""
+    found = {}
+    for column in sorted(columns):
+        part, *rest = column.split("__", 1)
+        if part in stream.short:
+            found["__".join([stream.short[part], *rest])] = column
     return found
 
 
@@ -87,6 +98,12 @@ def items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]], rea
         seeds: entities that had their first row at a time, or before everything.
         reach_ms: the longest of the windows that look at the stream.
     """
+    short = _in_short(stream, columns_of(stream, types)).items()
+    more = "".join(f", value_{column} AS value_{name}" for name, column in short)
+    return f"SELECT *{more} FROM ({_items(stream, types, seeds, reach_ms)})"
+
+
+def _items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]], reach_ms: int) -> str:
     match stream.kind:
         case "first":
             return _firsts(stream, types, seeds)
@@ -141,7 +158,6 @@ def _sessions(stream: Stream, types: Types, reach_ms: int) -> str:
         f", coalesce(sum({MILLIONTHS.format(value=f'{alias}__{value}')}), 0)::DOUBLE / 1e6"
         f" AS value_{alias}__{value}"
         for alias, value in _values(stream, types)
-        if types[stream.parts[alias]][value] == NUMBER
     )
     counts = "".join(f", count(*) FILTER (part = '{a}') AS value_{a}" for a in stream.parts)
     return f"""

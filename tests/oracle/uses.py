@@ -33,9 +33,9 @@ def _of_column(definition: Definition, stream: Stream, path: Path, kind: str) ->
         for event in stream.parts.values():
             if path[0] in definition.events[event].values:
                 yield event, path[0], kind
-    elif path[0] in stream.parts:
+    elif stream.alias(path[0]) in stream.parts:
         if path[1] != "at":
-            yield stream.parts[path[0]], path[1], kind
+            yield stream.parts[stream.alias(path[0])], path[1], kind
     else:
         yield from _of_state(definition, {path[0]}, path[1], kind)
 
