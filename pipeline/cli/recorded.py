@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -54,15 +54,17 @@ def span_ms(text: str | int) -> int:
         raise typer.BadParameter(f"{text!r} is no duration; write 90s, 5m, 1h or 7d") from None
 
 
-Lateness = Annotated[
-    int,
-    typer.Option(
-        parser=span_ms,
-        help="How late events may be in time.",
-        metavar="DURATION",
-        show_default="1m",
-    ),
-]
+def moment_option(flag: str, text: str) -> Any:  # noqa: ANN401 - as Typer gives it
+    """An option that takes a moment; `text` is its help."""
+    return typer.Option(flag, parser=moment_ms, help=text, metavar="TIME")
+
+
+def duration_option(text: str, default: str) -> Any:  # noqa: ANN401 - as Typer gives it
+    """An option that takes a duration; `text` is its help, `default` is shown."""
+    return typer.Option(parser=span_ms, help=text, metavar="DURATION", show_default=default)
+
+
+Lateness = Annotated[int, duration_option("How late events may be in time.", "1m")]
 
 
 def ticks_between(first: int, last: int | None, every: int, at_most: int = TICKS_MAX) -> range:

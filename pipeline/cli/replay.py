@@ -17,9 +17,9 @@ from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import plan_at
 from pipeline.cli.recorded import (
     Lateness,
-    moment_ms,
+    duration_option,
+    moment_option,
     now_ms,
-    span_ms,
     summary,
     ticks_between,
     with_progress,
@@ -53,22 +53,9 @@ Events = Annotated[
         "is a partition, with a watermark and a memory of message ids of its own."
     ),
 ]
-First = Annotated[
-    int, typer.Option("--from", parser=moment_ms, help="The first tick.", metavar="TIME")
-]
-Last = Annotated[
-    int | None,
-    typer.Option(
-        "--to",
-        parser=moment_ms,
-        help="The last tick; the newest event if not given.",
-        metavar="TIME",
-    ),
-]
-Every = Annotated[
-    int,
-    typer.Option(parser=span_ms, help="From tick to tick.", metavar="DURATION", show_default="1d"),
-]
+First = Annotated[int, moment_option("--from", "The first tick.")]
+Last = Annotated[int | None, moment_option("--to", "The last tick; the newest event if not given.")]
+Every = Annotated[int, duration_option("From tick to tick.", "1d")]
 AsLines = Annotated[
     Lines,
     typer.Option(

@@ -15,9 +15,9 @@ from pipeline.cli.exits import Exit, leave
 from pipeline.cli.products import definition_at
 from pipeline.cli.recorded import (
     Lateness,
-    moment_ms,
+    duration_option,
+    moment_option,
     now_ms,
-    span_ms,
     summary,
     ticks_between,
     with_progress,
@@ -56,26 +56,10 @@ Events = Annotated[
 ]
 First = Annotated[
     int | None,
-    typer.Option(
-        "--from",
-        parser=moment_ms,
-        help="The first step; the first after the first event if not given.",
-        metavar="TIME",
-    ),
+    moment_option("--from", "The first step; the first after the first event if not given."),
 ]
-Last = Annotated[
-    int | None,
-    typer.Option(
-        "--to",
-        parser=moment_ms,
-        help="The last step; the newest event if not given.",
-        metavar="TIME",
-    ),
-]
-Every = Annotated[
-    int,
-    typer.Option(parser=span_ms, help="From step to step.", metavar="DURATION", show_default="1d"),
-]
+Last = Annotated[int | None, moment_option("--to", "The last step; the newest event if not given.")]
+Every = Annotated[int, duration_option("From step to step.", "1d")]
 PresentMetric = Annotated[
     str | None, typer.Option(help="The present metric.", show_default="the North Star")
 ]
