@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import pytest
 
@@ -12,6 +15,7 @@ from pipeline.cli.exits import Exit
 from pipeline.core.publish import iso
 from tests.engine.kill_stories import drawn_seed
 from tests.integration import collaboration_log as collaboration
+from tests.integration.brokers import Kafka
 from tests.integration.northstar_process import COLLABORATION, ROOT, Northstar
 from tests.integration.ports import free_port
 from tests.integration.waiting import wait_until
@@ -45,29 +49,58 @@ CHANGED = (
 )
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_readings_are_those_of_the_new_definition_from_the_beginning(kafka, tmp_path, processes):
-    """At the first tick, and after more has come; the log says what was filled."""
-    log, topic = collaboration.log(), collaboration.create_topic(kafka)
-    environment = ENVIRONMENT | {"KAFKA__TOPICS": topic, "KAFKA__GROUP": topic}
-    flags = ("--kafka-bootstrap", kafka.bootstrap, "--state", str(tmp_path / "state"),
-             "--lateness", collaboration.LATENESS, "--port", str(free_port()))  # fmt: skip
-    changed = tmp_path / "changed.yaml"
-    changed.write_text(CHANGED)
-    collaboration.produce(kafka, topic, log[:FIRST])
+@dataclass(frozen=True)
+class HalfWay:
+    """State of the first definition after `FIRST` records, and what it takes to go on."""
 
-    earliest = environment | {"KAFKA__START": "earliest"}
-    with Northstar(tmp_path / "one.log", earliest, str(COLLABORATION), *flags) as northstar:
+    kafka: Kafka
+    topic: str
+    folder: Path
+
+    @property
+    def definition(self):
+        """The file of the new definition."""
+        return self.folder / "changed.yaml"
+
+    def run(self, log, definition, environment, *flags):
+        """A run over the topic and the state."""
+        given = ENVIRONMENT | {"KAFKA__TOPICS": self.topic, "KAFKA__GROUP": self.topic}
+        where = ("--kafka-bootstrap", self.kafka.bootstrap, "--state", str(self.folder / "state"),
+                 "--lateness", collaboration.LATENESS, "--port", str(free_port()))  # fmt: skip
+        return Northstar(self.folder / log, given | environment, str(definition), *where, *flags)
+
+    def filled(self, log, processes, environment=MappingProxyType({})):
+        """A run of the new definition, that reads the topic's past first."""
+        flags = ("--backfill-from", "earliest", "--processes", processes)
+        return self.run(log, self.definition, environment, *flags)
+
+    def produce_the_rest(self):
+        """What comes after the change."""
+        collaboration.produce(self.kafka, self.topic, collaboration.log()[FIRST:LAST])
+
+
+@pytest.fixture
+def half_way(kafka, tmp_path):
+    """The first definition has read so far, and ended."""
+    found = HalfWay(kafka, collaboration.create_topic(kafka), tmp_path)
+    found.definition.write_text(CHANGED)
+    collaboration.produce(kafka, found.topic, collaboration.log()[:FIRST])
+    earliest = {"KAFKA__START": "earliest"}
+    with found.run("one.log", COLLABORATION, earliest) as northstar:
         northstar.begin()
         northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
         assert northstar.end()[0] == Exit.OK
+    return found
 
-    flags = (*flags, "--backfill-from", "earliest", "--processes", processes)
-    with Northstar(tmp_path / "other.log", environment, str(changed), *flags) as northstar:
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_readings_are_those_of_the_new_definition_from_the_beginning(half_way, processes):
+    """At the first tick, and after more has come; the log says what was filled."""
+    with half_way.filled("other.log", processes) as northstar:
         northstar.begin()
         northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
         at_first = json.loads(northstar.get("/api/v1/readings").text)
-        collaboration.produce(kafka, topic, log[FIRST:LAST])
+        half_way.produce_the_rest()
         northstar.wait_until_tick(collaboration.newest_tick_ms(LAST))
         at_last = json.loads(northstar.get("/api/v1/readings").text)
         told = {line["event"]: line for line in northstar.told()}
@@ -76,8 +109,8 @@ def test_readings_are_those_of_the_new_definition_from_the_beginning(kafka, tmp_
     assert told["history read"]["read"] == FIRST
     assert told["filled from history"]["known_since"] == "the first event"
     assert "not filled from history" not in told
-    assert at_first == replayed(tmp_path, changed, FIRST)
-    assert at_last == replayed(tmp_path, changed, LAST)
+    assert at_first == replayed(half_way, FIRST)
+    assert at_last == replayed(half_way, LAST)
 
 
 @pytest.mark.parametrize(
@@ -87,28 +120,13 @@ def test_readings_are_those_of_the_new_definition_from_the_beginning(kafka, tmp_
         ("2", ("reading history", "filled from history")),
     ],
 )
-def test_killed_in_the_middle_it_is_as_if_it_had_not_been(kafka, tmp_path, processes, moments):
+def test_killed_in_the_middle_it_is_as_if_it_had_not_been(half_way, processes, moments):
     """`kill -9` while history is read, and when it is written: then the numbers are exact."""
-    log, topic = collaboration.log(), collaboration.create_topic(kafka)
-    environment = ENVIRONMENT | {"KAFKA__TOPICS": topic, "KAFKA__GROUP": topic}
-    flags = ("--kafka-bootstrap", kafka.bootstrap, "--state", str(tmp_path / "state"),
-             "--lateness", collaboration.LATENESS, "--port", str(free_port()))  # fmt: skip
-    changed = tmp_path / "changed.yaml"
-    changed.write_text(CHANGED)
-    collaboration.produce(kafka, topic, log[:FIRST])
-    earliest = environment | {"KAFKA__START": "earliest"}
-    with Northstar(tmp_path / "one.log", earliest, str(COLLABORATION), *flags) as northstar:
-        northstar.begin()
-        northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
-        assert northstar.end()[0] == Exit.OK
-
     seed = drawn_seed()
     sys.stdout.write(f"NORTHSTAR_TEST_SEED={seed}\n")
     draw = Random(seed)  # noqa: S311 - to be had again
-    flags = (*flags, "--backfill-from", "earliest", "--processes", processes)
-    slowly = environment | SLOWLY
     for moment in moments:
-        with Northstar(tmp_path / "killed.log", slowly, str(changed), *flags) as northstar:
+        with half_way.filled("killed.log", processes, SLOWLY) as northstar:
             northstar.begin()
             wait_until(lambda: tells(northstar, moment), moment, REPLAY_TIMEOUT_S, 0.001)  # noqa: B023
             if moment == "reading history":
@@ -116,16 +134,16 @@ def test_killed_in_the_middle_it_is_as_if_it_had_not_been(kafka, tmp_path, proce
                 assert not tells(northstar, "history read")
             northstar.kill()
 
-    with Northstar(tmp_path / "other.log", environment, str(changed), *flags) as northstar:
+    with half_way.filled("other.log", processes) as northstar:
         northstar.begin()
         northstar.wait_until_tick(collaboration.newest_tick_ms(FIRST))
         northstar.kill()
-        collaboration.produce(kafka, topic, log[FIRST:LAST])
+        half_way.produce_the_rest()
         northstar.begin()
         northstar.wait_until_tick(collaboration.newest_tick_ms(LAST))
         at_last = json.loads(northstar.get("/api/v1/readings").text)
 
-    assert at_last == replayed(tmp_path, changed, LAST)
+    assert at_last == replayed(half_way, LAST)
 
 
 def tells(northstar, event):
@@ -134,17 +152,17 @@ def tells(northstar, event):
     return any(line["event"] == event for line in northstar.told())
 
 
-def replayed(folder, definition, count):
-    """What `northstar replay` prints of a definition, after the log's first so many records."""
+def replayed(half_way, count):
+    """What `northstar replay` prints of the new definition, after so many of the log's records."""
     files = []
     for partition in range(collaboration.PARTITIONS):
-        file = folder / f"{partition}.jsonl"
+        file = half_way.folder / f"{partition}.jsonl"
         records = (each for each in collaboration.log()[:count] if each.partition == partition)
         file.write_bytes(b"".join(each.value + b"\n" for each in records))
         files += ["--events", str(file)]
     moment = iso(collaboration.newest_tick_ms(count))
     how = ["--from", moment, "--to", moment, "--lateness", collaboration.LATENESS]
-    program = [sys.executable, "-m", "pipeline", "replay", str(definition)]
+    program = [sys.executable, "-m", "pipeline", "replay", str(half_way.definition)]
     done = subprocess.run(
         [*program, *files, *how],
         check=True,
