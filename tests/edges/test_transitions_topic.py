@@ -11,7 +11,7 @@ from pipeline.edges.faults import UnreachableError
 from pipeline.edges.transitions_topic import ID_HEADER, TransitionsTopic
 from pipeline.settings import load
 from tests.edges.mock_cluster import MockCluster
-from tests.edges.test_transitions import LINES, PLAN, TICK
+from tests.edges.told_shop import LINES, PLAN, TICK
 from tests.integration.ports import LOOPBACK, free_port
 from tests.integration.waiting import wait_until
 

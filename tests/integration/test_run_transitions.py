@@ -7,22 +7,13 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from pipeline.edges.transitions_topic import ID_HEADER
+from tests.edges import told_shop
 from tests.integration.northstar_process import Northstar
 from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.services
 
-DEFINITION = """\
-version: 1
-product: shop
-source: {topics: [events], envelope: {name: kind, time: {from: ts, unit: ms}}}
-events:
-  viewed: {name: viewed, ids: {user: user}}
-sets:
-  busy: {of: user, when: count(viewed) >= 2, window: trailing 1m, transitions: true}
-metrics:
-  north: {role: north_star, value: size(busy)}
-"""
+DEFINITION = told_shop.DEFINITION.replace("count(viewed) >= 1", "count(viewed) >= 2")
 START_MS = 1_736_899_200_000
 EVERY_MS = 500
 USERS = 7
