@@ -544,93 +544,84 @@ LARGE = st.sampled_from([ABSENT_MICROS, 9_007_199_254_000_000, -9_007_199_254_00
 
 def each_kind():
     """Every kind over every window that its table in `plan.Memory` allows."""
+    yield from of_shared_windows()
+    for name, window in (TRAILING | CALENDAR).items():
+        for subject in over_window((window,)):
+            yield name, subject
+    for name in ("trailing 10s", "calendar day"):
+        for subject in of_events_alone(((TRAILING | CALENDAR)[name],)):
+            yield f"{name}, count only", subject
+    yield from of_spans()
+    yield from of_units()
+    yield "k=1", Subject(MemoryKind.TOP_K, (SHORT,), IDS, top_k, top_k_naive, "other", 1)
+    week = (Trailing(7 * DAY_MS),)
+    yield "7d", Subject(MemoryKind.GROWTH, week, None, growth, growth_naive, forgets=False)
+    for kind, (columns, answers, naive, *rest) in FOR_EVER.items():
+        yield "for ever", Subject(kind, (), columns, answers, naive, *rest, forgets=False)
+
+
+def of_shared_windows():
+    """Kinds whose one memory serves all trailing windows."""
     shared = {"trailing 10s and 20s": (SHORT, Trailing(20 * SECOND_MS))}
-    own = {name: (window,) for name, window in (TRAILING | CALENDAR).items()}
     for name, windows in (shared | {name: (w,) for name, w in CALENDAR.items()}).items():
         yield name, Subject(MemoryKind.LAST_SEEN, windows, None, last_seen, last_seen_naive)
         yield name, Subject(MemoryKind.TOP_K, windows, IDS, top_k, top_k_naive, "other", 3)
-    for name, windows in own.items():
-        yield name, Subject(MemoryKind.LEDGER, windows, MICROS, ledger, ledger_naive, "value")
+
+
+def over_window(windows):
+    """Kinds with a memory for each window, of entities first."""
+    for kind, columns, answers, naive, column in (
+        (MemoryKind.LEDGER, MICROS, ledger, ledger_naive, "value"),
+        (MemoryKind.SEEN_WITH, TEXTS, seen_with, seen_with_naive, "value"),
+        (MemoryKind.PAIRS, IDS, pairs, pairs_naive, "other"),
+        (MemoryKind.DIARY, MICROS, diary, diary_naive, "value"),
+    ):
+        yield Subject(kind, windows, columns, answers, naive, column)
+    for kind, columns, answers, naive, column in (
+        (MemoryKind.PANES, LARGE, panes, panes_naive, "value"),
+        (MemoryKind.REGISTERS, HASHES, registers, registers_naive, "other"),
+        (MemoryKind.EXTREMES, LARGE, extremes, extremes_naive, "value"),
+        (MemoryKind.SKETCH, LARGE, sketch, sketch_naive, "value"),
+    ):
+        yield Subject(kind, windows, columns, answers, naive, column, of_entities=False)
+
+
+def of_events_alone(windows):
+    """Kinds that may count events without a value."""
+    yield Subject(MemoryKind.LEDGER, windows, None, ledger, ledger_naive)
+    yield Subject(MemoryKind.PANES, windows, None, panes, panes_naive, of_entities=False)
+
+
+def of_spans():
+    """Kinds that look at spans of entities' own."""
+    for name, window in ANCHORED.items():
+        windows = (window,)
+        yield name, Subject(MemoryKind.DIARY, windows, MICROS, diary, diary_naive, "value")
+        yield f"{name}, count only", Subject(MemoryKind.DIARY, windows, None, diary, diary_naive)
         yield (
             name,
-            Subject(MemoryKind.SEEN_WITH, windows, TEXTS, seen_with, seen_with_naive, "value"),
+            Subject(MemoryKind.ENCOUNTERS, windows, IDS, encounters, encounters_naive, "other"),
         )
-        yield (
-            name,
-            Subject(
-                MemoryKind.PANES, windows, LARGE, panes, panes_naive, "value", of_entities=False
-            ),
-        )
-        yield name, Subject(MemoryKind.PAIRS, windows, IDS, pairs, pairs_naive, "other")
-    counting = {name: own[name] for name in ("trailing 10s", "calendar day")}
-    for name, windows in counting.items():
-        yield f"{name}, count only", Subject(MemoryKind.LEDGER, windows, None, ledger, ledger_naive)
-        yield (
-            f"{name}, count only",
-            Subject(MemoryKind.PANES, windows, None, panes, panes_naive, of_entities=False),
-        )
-    for name, windows in own.items():
-        yield (
-            name,
-            Subject(
-                MemoryKind.REGISTERS, windows, HASHES, registers, registers_naive, "other",
-                of_entities=False,
-            ),
-        )  # fmt: skip
-    for name, windows in own.items():
-        for kind, answers, naive in (
-            (MemoryKind.EXTREMES, extremes, extremes_naive),
-            (MemoryKind.SKETCH, sketch, sketch_naive),
-        ):
-            yield name, Subject(kind, windows, LARGE, answers, naive, "value", of_entities=False)
-    yield "k=1", Subject(MemoryKind.TOP_K, (SHORT,), IDS, top_k, top_k_naive, "other", 1)
-    yield (
-        "for ever",
-        Subject(MemoryKind.ATTRIBUTE, (), IDS, attribute, attribute_naive, "other", forgets=False),
-    )
-    yield (
-        "for ever",
-        Subject(MemoryKind.VALUE, (), MICROS, value, value_naive, "value", forgets=False),
-    )
+
+
+def of_units():
+    """Units of every calendar; many of them take more than a word."""
     for name, calendar in UNITS.items():
         units = (Units(calendar, 9), Units(calendar, 4))
         yield name, Subject(MemoryKind.ACTIVE_UNITS, units, None, active_units, active_units_naive)
-    many = (Units(UNITS["days"], 130),)  # more than a word
+    many = (Units(UNITS["days"], 130),)
     yield "130 days", Subject(MemoryKind.ACTIVE_UNITS, many, None, few_units, few_units_naive)
-    yield (
-        "for ever",
-        Subject(MemoryKind.FIRST_SEEN, (), None, first_seen, first_seen_naive, forgets=False),
-    )
-    week = (Trailing(7 * DAY_MS),)
-    yield "7d", Subject(MemoryKind.GROWTH, week, None, growth, growth_naive, forgets=False)
-    one = st.just(b"a")
-    yield (
-        "for ever",
-        Subject(MemoryKind.NAMES, (), one, names, names_naive, "value", k=ROWS, forgets=False),
-    )
-    called = st.sampled_from([b"a", b"bc", "ü".encode()])
-    yield (
-        "for ever",
-        Subject(MemoryKind.IDS, (), called, ids, ids_naive, "id", k=1, forgets=False),
-    )
-    yield (
-        "for ever",
-        Subject(MemoryKind.HISTORY, (), MICROS, history, history_naive, "value", forgets=False),
-    )
-    for name, windows in own.items():
-        yield name, Subject(MemoryKind.DIARY, windows, MICROS, diary, diary_naive, "value")
-    for name, window in ANCHORED.items():
-        yield name, Subject(MemoryKind.DIARY, (window,), MICROS, diary, diary_naive, "value")
-        yield f"{name}, count only", Subject(MemoryKind.DIARY, (window,), None, diary, diary_naive)
-        yield (
-            name,
-            Subject(MemoryKind.ENCOUNTERS, (window,), IDS, encounters, encounters_naive, "other"),
-        )
-    deltas = st.sampled_from([1, 1, 1, -1])
-    yield (
-        "for ever",
-        Subject(MemoryKind.TALLY, (), deltas, tally, tally_naive, "delta", forgets=False),
-    )
+
+
+FOR_EVER = {
+    MemoryKind.ATTRIBUTE: (IDS, attribute, attribute_naive, "other"),
+    MemoryKind.VALUE: (MICROS, value, value_naive, "value"),
+    MemoryKind.HISTORY: (MICROS, history, history_naive, "value"),
+    MemoryKind.FIRST_SEEN: (None, first_seen, first_seen_naive),
+    MemoryKind.TALLY: (st.sampled_from([1, 1, 1, -1]), tally, tally_naive, "delta"),
+    MemoryKind.NAMES: (st.just(b"a"), names, names_naive, "value", ROWS),
+    MemoryKind.IDS: (st.sampled_from([b"a", b"bc", "ü".encode()]), ids, ids_naive, "id", 1),
+}
 
 
 SUBJECTS = {f"{subject.kind}, {name}": subject for name, subject in each_kind()}
