@@ -11,9 +11,9 @@ import numpy as np
 
 from pipeline.core.memories.diary import Diary
 from pipeline.core.memories.history import History
-from pipeline.core.memories.memory import Flags, Memory, RowNumbers, Times
+from pipeline.core.memories.memory import Flags, Memory
 from pipeline.core.memories.value import Value
-from pipeline.core.sets import AllHeld, AnyHeld, Condition, OfValue, ValueAtLeast
+from pipeline.core.sets import AllHeld, AnyHeld, Condition, Marked, OfValue, ValueAtLeast
 from pipeline.core.texts import text_hashes
 
 
@@ -32,21 +32,20 @@ def chosen_as_of(
     condition: Condition | None, diary: Diary, memory: Callable[[int], Memory], salt: int
 ) -> Flags | None:
     """Which entries of a diary count, by what was known at their time; None for all of them."""
-    return None if condition is None else held_as_of(condition, diary.entries, memory, salt)
+    return None if condition is None else held_as_of(condition, diary, memory, salt)
 
 
 def held_as_of(
-    condition: Condition,
-    entries: tuple[RowNumbers, Times],
-    memory: Callable[[int], Memory],
-    salt: int,
+    condition: Condition, diary: Diary, memory: Callable[[int], Memory], salt: int
 ) -> Flags:
-    """Of which entries (rows of a table, and times) a condition held at their time."""
+    """Of which entries a condition held at their time."""
+    if isinstance(condition, Marked):
+        return diary.marked(condition.mark)
     if isinstance(condition, OfValue):
         history = memory(condition.memory)
         assert isinstance(history, History)
-        return of_value(condition, history.as_of(*entries), salt)
+        return of_value(condition, history.as_of(*diary.entries), salt)
     assert isinstance(condition, AllHeld | AnyHeld)
-    parts = [held_as_of(part, entries, memory, salt) for part in condition.conditions]
+    parts = [held_as_of(part, diary, memory, salt) for part in condition.conditions]
     join = np.logical_and if isinstance(condition, AllHeld) else np.logical_or
     return np.asarray(join.reduce(parts))

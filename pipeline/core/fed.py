@@ -27,9 +27,9 @@ def columns_of(
     """What a memory asks for of a feed's rows; a stream may ask once for each of its parts."""
     feed, stream = plan.feeds[number], memory.stream
     if stream is None:
-        yield _column_of(feed, memory, rows)
+        yield _with_marks(feed, memory, rows)
         return
-    named = dict(zip(feed.values, rows.columns[len(feed.others) :], strict=True))
+    named = dict(zip(feed.values, rows.columns[len(feed.others) :], strict=False))
     others = {
         name: column.view(np.int64) for name, column in zip(feed.others, rows.columns, strict=False)
     }
@@ -57,6 +57,17 @@ def _group(ids: list[NDArray[np.int64]], rows: Rows) -> NDArray[np.int64]:
     for each in ids:
         whole[each == 0] = 0
     return whole
+
+
+def _with_marks(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:
+    """The column that a memory asks for, on top of its marks where it has some."""
+    column = _column_of(feed, memory, rows)
+    if not memory.marks:
+        return column
+    first = len(feed.others) + len(feed.values)
+    marks = [rows.columns[first + feed.marks.index(each)] for each in memory.marks]
+    column = np.zeros(len(rows), np.int64) if column is None else column.view(np.int64)
+    return np.stack([column, *marks])
 
 
 def _column_of(feed: plans.Feed, memory: plans.Memory, rows: Rows) -> NDArray[Any] | None:

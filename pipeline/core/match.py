@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.core.deployment import Deployment
 from pipeline.core.evaluate import TRUE, condition
 from pipeline.core.event_batch import EventBatch
-from pipeline.core.expression import At, Kind, Named
+from pipeline.core.expression import At, Expression, Kind, Named
 from pipeline.core.id_texts import id_texts
 from pipeline.core.memories.memory import ABSENT_ID, ABSENT_MICROS
 from pipeline.core.plan import MICROS, TEXTS, Feed, IdSource, Plan
@@ -45,8 +45,8 @@ class Rows:
 
     `keys` are entity hashes (uint64), none for a feed without an entity. `columns` are the feed's
     others (uint64 hashes, 0 absent), then its values (int64, `ABSENT_MICROS` absent): numbers in
-    millionths, texts as hashes, true and false as 1 and 0. A feed of names has the texts besides,
-    one of ids the ids.
+    millionths, texts as hashes, true and false as 1 and 0; then its marks (int64, 1 and 0). A feed
+    of names has the texts besides, one of ids the ids.
     `places` say where in the log the rows stood (`place`), none once they are past the fence.
     """
 
@@ -158,6 +158,7 @@ class Matcher:
             (
                 *(columns.ids(other)[chosen] for other in feed.others),
                 *(columns.value(name)[chosen] for name in feed.values),
+                *(columns.mark(each)[chosen] for each in feed.marks),
                 *([columns.texts(feed.text or "", chosen)] if feed.names else ()),
                 *([columns.id_texts(feed.text or "", chosen)] if feed.ids else ()),
             ),
@@ -262,6 +263,11 @@ class _Columns:
 
     def _sources(self) -> Mapping[str, IdSource]:
         return dict(self.plan.events[self.event].ids)
+
+    def mark(self, of: Expression) -> NDArray[np.int64]:
+        """Whether a condition is met, which what is unknown is not."""
+        met = condition(of, self) == TRUE
+        return np.broadcast_to(met, len(self.batch)).astype(np.int64)
 
     def value(self, name: str) -> NDArray[np.int64]:
         key = (self.event, name)

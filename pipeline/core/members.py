@@ -27,6 +27,7 @@ from pipeline.core.sets import (
     AtLeast,
     Condition,
     EntitySet,
+    Marked,
     NotHeld,
     OfValue,
     SinceFirst,
@@ -56,6 +57,7 @@ class Members:
             return self._at_least(condition, tick_ms, spans)
         if isinstance(condition, OfValue):
             return self._of_value(condition)
+        assert not isinstance(condition, Marked), "marks are of rows"
         parts = [self._holds(part, tick_ms, spans) for part in condition.conditions]
         join = np.logical_and if isinstance(condition, AllHeld) else np.logical_or
         return np.asarray(join.reduce(parts))

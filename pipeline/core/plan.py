@@ -85,7 +85,8 @@ class Feed:
 
     `entity` is the table's key; None feeds the memories that know no entity.
     `others` and `values` name the columns that travel along, all of them whole numbers
-    (`core/match.py`). For the table of `TEXTS` the value `text` is the key. With `names` only the
+    (`core/match.py`), and `marks` are conditions of which it travels along whether a row meets
+    them. For the table of `TEXTS` the value `text` is the key. With `names` only the
     row of each text that is visible first comes, and the text itself comes with it. With `ids` the
     id that is called `text` in the event is the key, and comes as it was written beside.
     """
@@ -99,10 +100,11 @@ class Feed:
     values: tuple[str, ...]
     may_lack_entity: bool = False  # rows without its id come under `ABSENT_ID`
     identity: str = ""  # of its rows, whatever travels along
-    column_identities: tuple[str, ...] = ()  # of `others`, `values`, and the text for `names`
+    column_identities: tuple[str, ...] = ()  # of `others`, `values`, `marks`, and the text
     text: str | None = None
     names: bool = False
     ids: bool = False
+    marks: tuple[Expression, ...] = ()  # over `Named` leaves
 
 
 class MemoryKind(StrEnum):
@@ -170,7 +172,8 @@ class Memory:
     | encounters | yes | other | the window it keeps rows for | — |
     | ids | yes, and `more_feeds` | — | None | 1 where it keeps rows by itself |
 
-    `reach_ms` is how far back any window that reads it can look; None where it never forgets.
+    `marks` are conditions of which a diary or encounters keep, beside each row, whether it met
+    them. `reach_ms` is how far back any window that reads it can look; None where it never forgets.
     Memories without a window serve any number of trailing ones.
     """
 
@@ -186,6 +189,7 @@ class Memory:
     stream: Stream | None = None
     identity: str = ""  # of what it remembers: its saved state is found by it
     more_feeds: tuple[int, ...] = ()
+    marks: tuple[Expression, ...] = ()
 
     @property
     def feeds(self) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ class AtLeast:
     index of an attribute whose value does not count, or `ENTITY_ITSELF`. `grace` is for streaks,
     whose window has all units that the threshold may need; `since_first` stands in for the
     threshold. `items` is for streams, `as_of` for diaries and encounters: what holds of their rows
-    by what was known at their time, a condition on histories.
+    by what was known at their time, a condition on histories and marks.
     """
 
     memory: int
@@ -75,6 +75,13 @@ class ValueAtLeast:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """A row of a diary met a condition of its own, one of the diary's marks. In `as_of` only."""
+
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotHeld:
     """`not condition`."""
 
@@ -97,7 +104,7 @@ class AnyHeld:
 
 OfValue = ValueIn | ValueAtLeast
 Compared = AtLeast | OfValue
-Condition = Compared | NotHeld | AllHeld | AnyHeld
+Condition = Compared | Marked | NotHeld | AllHeld | AnyHeld
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,6 @@ def comparisons(condition: Condition) -> Iterator[Compared]:
             yield from comparisons(condition.as_of)
     elif isinstance(condition, NotHeld):
         yield from comparisons(condition.condition)
-    else:
+    elif not isinstance(condition, Marked):
         for part in condition.conditions:
             yield from comparisons(part)

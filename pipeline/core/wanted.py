@@ -120,6 +120,7 @@ def retentions(plan: Plan) -> NDArray[np.int64]:
 def dictionary_of(plan: Plan) -> dict[Any, int]:
     """The start of a batch's dictionary: the texts that the plan compares with. None is -1."""
     conditions = [event.where for event in plan.events] + [feed.where for feed in plan.feeds]
+    conditions += [mark for feed in plan.feeds for mark in feed.marks]
     found = dict.fromkeys(text for each in conditions if each is not None for text in texts(each))
     return {None: -1, **{text: code for code, text in enumerate(found, start=1)}}
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.core import plan
 from pipeline.spec.allowances import check_allowances
-from pipeline.spec.as_of import states_of
+from pipeline.spec.as_of import OfRow, states_of
 from pipeline.spec.attributes import check_attributes, teachers
 from pipeline.spec.envelopes import check_envelope, envelope_of
-from pipeline.spec.events import draft_event, finish_event, use_in_aggregate
+from pipeline.spec.events import draft_event, finish_event, use_in_aggregate, use_in_condition
 from pipeline.spec.fingerprint import fingerprint
 from pipeline.spec.identities import identified
 from pipeline.spec.life_checks import check_lives
@@ -137,7 +137,10 @@ def _infer_from_aggregates(
                 event = tables.events[aggregate.subject]
                 use_in_aggregate(names, event, within, aggregate)
                 for state in (each for part in aggregate.states for each in states_of(part)):
-                    use_in_state(names, tables.events, aggregate.known_of or "", within, state)
+                    if isinstance(state, OfRow):
+                        use_in_condition(names, event, within, state.condition)
+                    else:
+                        use_in_state(names, tables.events, aggregate.known_of or "", within, state)
     for name in metrics:
         use_as_dimensions(names, tables.events, name, aggregates_of(metrics, name))
     for name, condition in sets.items():

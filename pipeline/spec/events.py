@@ -117,14 +117,18 @@ def use_in_aggregate(
     names: Names, event: DraftEvent, within: Written, aggregate: Aggregate
 ) -> None:
     """Note what an aggregate uses the values of its event as."""
-    scope = ValueScope(event.kinds, within.line, event, names)
     if aggregate.function not in OF_IDS and aggregate.part is not None:
         with names.findings.catching(within.at), within.code.pointing_at(aggregate.node.args[0]):
             place = Place((aggregate.part,), is_value=True)
             event.kinds.ask(place, Use(Kind.NUMBER, within.line))
     if aggregate.where is not None:
-        with names.findings.catching(within.at):
-            infer(within.code, aggregate.where, scope, Kind.TRUTH)
+        use_in_condition(names, event, within, aggregate.where)
+
+
+def use_in_condition(names: Names, event: DraftEvent, within: Written, node: ast.expr) -> None:
+    """Note what a condition on an event's rows uses its values as."""
+    with names.findings.catching(within.at):
+        infer(within.code, node, ValueScope(event.kinds, within.line, event, names), Kind.TRUTH)
 
 
 def finish_event(names: Names, event: DraftEvent, retention_ms: int | None) -> plan.Event:

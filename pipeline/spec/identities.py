@@ -18,7 +18,15 @@ from xxhash import xxh3_64_hexdigest
 
 from pipeline.core import expression as tree, formula as formulas
 from pipeline.core.plan import KINDS_OF_IDS, MemoryKind, TermKind
-from pipeline.core.sets import ENTITY_ITSELF, AllHeld, AtLeast, NotHeld, ValueAtLeast, ValueIn
+from pipeline.core.sets import (
+    ENTITY_ITSELF,
+    AllHeld,
+    AtLeast,
+    Marked,
+    NotHeld,
+    ValueAtLeast,
+    ValueIn,
+)
 from pipeline.core.streams import Keep, StreamKind
 from pipeline.core.windows import Anchored, Trailing, Unit, Units
 
@@ -110,7 +118,17 @@ class _Identities:
         event = self._plan.events[feed.event]
         others = [_digest(_id(event, other)) for other in feed.others]
         names = ["text"] if feed.names or feed.ids else []
-        return *others, *(_digest(_value(event, value)) for value in feed.values), *names
+        values = [_digest(_value(event, value)) for value in feed.values]
+        return (
+            *others,
+            *values,
+            *(_digest(*each) for each in self._marks(event, feed.marks)),
+            *names,
+        )
+
+    @staticmethod
+    def _marks(event: Event, marks: tuple[Expression, ...]) -> list[tuple[object, ...]]:
+        return [("mark", _expression(each, partial(_value, event))) for each in marks]
 
     def _records(self, event: Event) -> tuple[object, ...]:
         """Which records are an event."""
@@ -132,7 +150,9 @@ class _Identities:
         if memory.feed is None:
             counted, attribute = self._rolled_up[number]
             return _digest(*table, self.set(counted), self.memory(attribute))
-        return _digest(*table, self.rows(memory.feed), self._column(memory), _window(memory.window))
+        marks = self._marks(self._event(memory.feed), memory.marks)
+        of = self.rows(memory.feed), self._column(memory), _window(memory.window)
+        return _digest(*table, *of, *marks)
 
     def _stream(self, stream: Stream) -> tuple[object, ...]:
         """Of a stream's rows, and of what is kept of them; which items count is asked later."""
@@ -198,7 +218,9 @@ class _Identities:
         runs = sorted(map(self.memory, cohort.runs))
         return "cohort", _window(cohort.window), self.memory(cohort.anchor), runs
 
-    def _condition(self, condition: Condition) -> tuple[object, ...]:
+    def _condition(  # noqa: PLR0911 - one for each kind of condition
+        self, condition: Condition
+    ) -> tuple[object, ...]:
         match condition:
             case AtLeast(
                 memory=memory, window=window, threshold=threshold, leave_out=out, items=items
@@ -211,6 +233,8 @@ class _Identities:
                 return "value in", self.memory(memory), sorted(options, key=repr), negated
             case ValueAtLeast(memory=memory, threshold=threshold, negated=negated):
                 return "value at least", self.memory(memory), threshold, negated
+            case Marked(mark=mark):
+                return "marked", mark
             case NotHeld(condition=inner):
                 return "not", self._condition(inner)
             case AllHeld(conditions=conditions):

@@ -14,6 +14,7 @@ from pipeline.core.streams import Keep, Stream, StreamKind, StreamPart
 from pipeline.core.summaries import NAMES_KEPT
 from pipeline.core.windows import Calendar, Trailing, Units, Window, duration
 from pipeline.spec.canonical import expression_text
+from pipeline.spec.rows import Rows
 from pipeline.spec.spans import window_suffix
 
 if TYPE_CHECKING:
@@ -23,36 +24,6 @@ if TYPE_CHECKING:
     from pipeline.spec.streams import DraftStream
 
 ROW: Final = "row"  # the first part of the streams that undone events are counted by
-ANYBODY: Final = "*"  # in a key, in place of the entity of a table without entities
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Which rows: of an event, at a level, that meet a condition, for an entity's table."""
-
-    level: int
-    event: int
-    event_name: str
-    where: Expression | None
-    entity: str | None
-    may_lack_entity: bool = False  # rows without its id come as well
-    text: str | None = None  # the key, for the table of texts
-    names: bool = False  # of each text the first only, with the text
-    ids: bool = False  # with the key as it was written: the id that is called `text`
-
-    @property
-    def table(self) -> str:
-        """The first part of every key: level and entity."""
-        return f"{self.level}/{self.entity or ANYBODY}"
-
-    @property
-    def origin(self) -> str:
-        """The last part of every key: event and condition."""
-        where = "" if self.where is None else f"[{expression_text(self.where)}]"
-        lacking = " or none" if self.may_lack_entity else ""
-        how = "ids of" if self.ids else "names of" if self.names else "by"
-        text = "" if self.text is None else f" {how} {self.text}"
-        return f"{self.event_name}{where}{text}{lacking}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +87,7 @@ class _DraftFeed:
     rows: Rows
     others: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
+    marks: dict[str, Expression] = field(default_factory=dict)  # by their text
 
 
 @dataclass(slots=True)
@@ -131,6 +103,7 @@ class _DraftMemory:
     reach_ms: int | None = None
     parts: _DraftParts | None = None
     more_feeds: dict[int, None] = field(default_factory=dict)
+    marks: tuple[Expression, ...] = ()
 
     def finished(self) -> Memory:
         """The plan's memory."""
@@ -146,6 +119,7 @@ class _DraftMemory:
             self.reach_ms,
             None if self.parts is None else self.parts.finished(),
             more_feeds=tuple(self.more_feeds),
+            marks=self.marks,
         )
 
 
@@ -245,7 +219,7 @@ class Memories:
         """The rows and the column that feed a memory."""
         drafted = self._memories[memory]
         assert drafted.feed is not None
-        return self._feeds[drafted.feed].rows, drafted.column
+        return replace(self._feeds[drafted.feed].rows, marks=drafted.marks), drafted.column
 
     def stream_of(self, memory: int) -> tuple[DraftStream, dict[str, Rows]]:
         """The stream that a memory is of, and the rows of its parts."""
@@ -266,7 +240,7 @@ class Memories:
         return self._fed(rows, MemoryKind.HISTORY, value, None, window)
 
     def diary(self, rows: Rows, value: str | None, window: Window) -> int:
-        """The rows of each entity, as long as a window may look at them."""
+        """The rows of each entity, as long as a window may look at them, with their marks."""
         return self._fed(rows, MemoryKind.DIARY, value, window, window)
 
     def encounters(self, rows: Rows, other: str, window: Window) -> int:
@@ -333,6 +307,7 @@ class Memories:
                 text=feed.rows.text,
                 names=feed.rows.names,
                 ids=feed.rows.ids,
+                marks=tuple(each for _, each in sorted(feed.marks.items())),
             )
             for feed in self._feeds
         )
@@ -354,7 +329,7 @@ class Memories:
         key = f"{rows.table}<-{rows.origin}"
         if key not in self._index:
             self._index[key] = len(self._feeds)
-            self._feeds.append(_DraftFeed(key, rows))
+            self._feeds.append(_DraftFeed(key, replace(rows, marks=())))
         return self._index[key]
 
     def _fed(
@@ -364,9 +339,13 @@ class Memories:
         """A memory with a feed; `reads` looks at it, `window` is the memory's own."""
         feed = self._feed(rows)
         self._carry(self._feeds[feed], kind, column)
-        what = kind if column is None else f"{kind}({column})"
+        marks = {expression_text(each): each for each in rows.marks}
+        self._feeds[feed].marks |= marks
+        kept = [*([] if column is None else [column]), *(f"[{each}]" for each in marks)]
+        what = f"{kind}({', '.join(kept)})" if kept else kind
         key = f"{rows.table}/{what}<-{rows.origin}{window_suffix(window)}"
-        made = _DraftMemory(key, kind, rows.level, rows.entity, feed, column, window)
+        of = (rows.level, rows.entity, feed, column, window)
+        made = _DraftMemory(key, kind, *of, marks=rows.marks)
         index = self._keep(made)
         if reads is not None:
             memory = self._memories[index]

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.spec.aggregate import Aggregate
-    from pipeline.spec.memories import Rows
     from pipeline.spec.names import Names
+    from pipeline.spec.rows import Rows
     from pipeline.spec.schema import MetricSource
     from pipeline.spec.tables import Tables
     from pipeline.spec.terms import Terms

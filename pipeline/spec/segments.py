@@ -11,8 +11,9 @@ from pipeline.core.plan import TEXTS, Term, TermKind
 from pipeline.core.streams import Keep, StreamKind
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place, Use
-from pipeline.spec.memories import ROW, Rows
+from pipeline.spec.memories import ROW
 from pipeline.spec.problem import Refusal, a, listed, suggestion
+from pipeline.spec.rows import Rows
 from pipeline.spec.stream_columns import short_names, spellings
 from pipeline.spec.streams import draft_of
 
@@ -254,7 +255,8 @@ class Segments:
             advice = f"Take an attribute of `{rows.entity}`, or a value of `{rows.event_name}`."
             raise Refusal("bad-segments", message, advice)
         (window,) = term.windows
-        of_entity = replace(rows, entity=entity, may_lack_entity=rows.entity is None)
+        lacks = rows.may_lack_entity or rows.entity is None
+        of_entity = replace(rows, entity=entity, may_lack_entity=lacks)
         diary = self.tables.memories.diary(of_entity, None if is_distinct else column, window)
         history = self.tables.history(0, entity, attribute, window)
         cut = Term(_BY[term.kind], 0, diary, None, term.windows, as_of=term.as_of, by=history)

@@ -16,6 +16,7 @@ from pipeline.core.sets import (
     Cohort,
     Condition,
     EntitySet,
+    Marked,
     NotHeld,
     RollUp,
     SinceFirst,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
     from pipeline.spec.habits import Habit
-    from pipeline.spec.memories import Rows
     from pipeline.spec.names import Names
+    from pipeline.spec.rows import Rows
     from pipeline.spec.tables import Tables
     from pipeline.spec.written import Written
 
@@ -239,10 +240,12 @@ class Sets:
 
     def _of_rows_kept(self, name: str, aggregate: Aggregate, window: Window, least: int) -> AtLeast:
         """The condition over rows of which more matters than their number."""
-        memory = self.tables.diary(self._rows(name, aggregate), aggregate, window)
+        entity, level = self.tables.names.set(name).of, self.levels[name]
+        reader = Reader(self.tables, level, entity, window, self.written[name], aggregate)
+        rows = replace(self._rows(name, aggregate), marks=reader.marks)
+        memory, as_of = self.tables.diary(rows, aggregate, window), reader.condition()
         of_others = aggregate.function == "distinct"
         left_out = self._left_out(name, aggregate) if of_others else None
-        as_of = self._as_of(name, aggregate, window)
         return AtLeast(memory, window, least, left_out, as_of=as_of)
 
     def _habit(
@@ -267,11 +270,6 @@ class Sets:
     def _rows(self, name: str, aggregate: Aggregate) -> Rows:
         entity = self.tables.names.set(name).of
         return self.tables.rows(self.levels[name], entity, self.written[name], aggregate)
-
-    def _as_of(self, name: str, aggregate: Aggregate, window: Window) -> Condition | None:
-        entity, level = self.tables.names.set(name).of, self.levels[name]
-        reader = Reader(self.tables, level, entity, window, self.written[name])
-        return reader.condition(aggregate.states)
 
     def _left_out(self, name: str, aggregate: Aggregate) -> int | None:
         entity = self.tables.names.set(name).of
@@ -352,7 +350,7 @@ def _holds_for_nothing(condition: Condition) -> bool:
     match condition:
         case AtLeast(threshold=threshold):
             return threshold <= 0
-        case ValueIn() | ValueAtLeast():
+        case ValueIn() | ValueAtLeast() | Marked():
             return False
         case NotHeld(condition=inner):
             return not _holds_for_nothing(inner)

@@ -14,12 +14,14 @@ from pipeline.spec.events import ValueScope
 from pipeline.spec.expression import emit
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place
-from pipeline.spec.memories import ROW, AskedOfStream, Memories, Rows, id_column
+from pipeline.spec.memories import ROW, AskedOfStream, Memories, id_column
+from pipeline.spec.rows import Rows
 from pipeline.spec.stream_columns import StreamKinds, StreamScope, column_names, fixed_kind
 from pipeline.spec.streams import draft_of, stream_of
 from pipeline.spec.undone import OF_UNDONE, UNDOING, Undone, refused_undone
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Iterable
 
     from pipeline.core.expression import Expression, Kind
@@ -183,6 +185,16 @@ class Tables:
             return self.memories.encounters(rows, aggregate.part, window)
         return self.memories.diary(rows, aggregate.part, window)
 
+    def row_condition(self, within: Written, event: str, node: ast.expr) -> Expression:
+        """A part of a condition that is about an event's rows alone.
+
+        Raises:
+            Refusal: where a part of it is of no kind.
+        """
+        draft = self.events[event]
+        scope = ValueScope(draft.kinds, within.line, draft, self.names)
+        return emit(within.code, node, scope)
+
     def cohort(self, level: int, entity: str, window: Anchored, events: Iterable[str]) -> Cohort:
         """Who takes part in a set of an entity; rows of the events make a first session."""
 
@@ -203,9 +215,7 @@ class Tables:
             return None
         if self.names.findings.is_broken(*within.at):
             raise Broken
-        event = self.events[aggregate.subject]
-        scope = ValueScope(event.kinds, within.line, event, self.names)
-        return emit(within.code, aggregate.where, scope)
+        return self.row_condition(within, aggregate.subject, aggregate.where)
 
 
 def _column_of(aggregate: Aggregate, *, in_set: bool) -> tuple[str | None, str | None]:

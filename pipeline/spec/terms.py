@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.core.streams import OfItems
     from pipeline.core.windows import Window
     from pipeline.spec.aggregate import Aggregate
-    from pipeline.spec.memories import Rows
+    from pipeline.spec.rows import Rows
     from pipeline.spec.sets import Sets
     from pipeline.spec.tables import Tables
     from pipeline.spec.written import Written
@@ -118,8 +118,12 @@ class Terms:
         assert entity is not None
         rows = self.tables.rows(0, entity, found, aggregate)
         value = None if is_distinct else aggregate.part
-        as_of = Reader(self.tables, 0, entity, window, found).condition(aggregate.states)
+        reader = Reader(self.tables, 0, entity, window, found, aggregate)
+        as_of, marks = reader.condition(), reader.marks
+        # What is about the row alone may suffice, whoever did it.
+        lacks = bool(marks) and not is_distinct
         kind = _OF_ROWS.get(aggregate.function, TermKind.PANES)
+        rows = replace(rows, marks=marks, may_lack_entity=lacks)
         memory = self.tables.memories.diary(rows, value, window)
         return Term(kind, 0, memory, None, (window,), as_of=as_of)
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.core.sets import EntitySet
-    from pipeline.spec.memories import Memories, Rows
+    from pipeline.spec.memories import Memories
     from pipeline.spec.names import Names
+    from pipeline.spec.rows import Rows
 
 
 def transitions(names: Names, memories: Memories, compiled: Sequence[EntitySet]) -> Iterator[Term]:

@@ -89,6 +89,9 @@ def _differing(
         said = getattr(answer, part)
         if part == "segments":
             said = {segment: _parts_of(measure) for segment, measure in said.items()}
+            if not _segments_alike(said, actual[part], tolerance):
+                lines += _unequal((*key, part), said, actual[part])
+            continue
         if not _alike(said, actual[part], tolerance if by_promise else 0):
             lines += _unequal((*key, part), said, actual[part])
     return lines
@@ -105,6 +108,18 @@ def _alike(expected_: object, actual: object, tolerance: float) -> bool:
     if tolerance == DISTINCT and expected_ < EXACT_BELOW:
         return expected_ == actual
     return math.isclose(expected_, actual, rel_tol=tolerance, abs_tol=QUOTIENT)
+
+
+def _segments_alike(expected_: object, actual: object, tolerance: float) -> bool:
+    """Whether segments are the same, but for how far the promise lets a value be off."""
+    assert isinstance(expected_, dict)
+    assert isinstance(actual, dict)
+    return [*expected_] == [*actual] and all(
+        _alike(value, found, tolerance) and rest == others
+        for (value, *rest), (found, *others) in zip(
+            expected_.values(), actual.values(), strict=True
+        )
+    )
 
 
 def _tolerance(definition: Definition, name: str) -> float:

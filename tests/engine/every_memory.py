@@ -231,6 +231,7 @@ PIECES = {
   pro_seconds:
     value: 'sum(viewed.seconds, where=user.plan == "pro" and seconds > 1)'
     window: trailing 1m
+  either: {value: 'count(viewed, where=user.plan == "pro" or seconds > 4)', window: trailing 1m}
   pro_days: {value: 'distinct(viewed.user, where=not user.plan == "free")', window: calendar day}
   pro_reading: {value: size(pro_readers)}
 """,

@@ -112,24 +112,52 @@ def states(draft: Draft) -> None:
     _size(draft, "stated")
 
 
+def _of_state_and_row(draft: Draft, event: str, entity: str) -> str:
+    """Draw a condition on what the entity was, alone or beside what is about the row."""
+
+    def of_state() -> str:
+        text = str(draft.pick(*STATE_CONDITIONS))
+        for name in STATES:
+            text = text.replace(name, f"{entity}.{name}")
+        return text
+
+    def of_row() -> str:
+        return draft.where(event).removeprefix(", where=")
+
+    joined = draft.pick(
+        "{0}",
+        "({0}) and ({1})",
+        "({0}) or ({1})",
+        "not (({0}) and ({1}))",
+        "({0}) and ({1}) or ({2}) and ({3})",
+        "({1}) and not (({0}) or ({3}))",
+        "({1}) or not ({3}) or ({0}) and ({2})",
+    )
+    return str(joined.format(of_state(), of_row(), of_state(), of_row()))
+
+
 def states_of_rows(draft: Draft) -> None:
     """Value attributes in conditions on rows, as of the row's own time."""
     entity = draft.pick("user", "item")
     _teach(draft, entity)
     event = _event_of(draft, entity)
-    where = draft.pick(*STATE_CONDITIONS)
-    for name in STATES:
-        where = where.replace(name, f"{entity}.{name}")
+    where = _of_state_and_row(draft, event, entity)
     draft.need(event, "n")
-    asked = draft.pick(event, event, f"{event}.n")
-    function = "count" if asked == event else draft.pick("sum", "mean", "min", "max")
-    _metric(draft, "as_of", f"{function}({asked}, where={where})", window=True)
+    asked = draft.pick(event, event, f"{event}.n", f"{event}.{entity}")
+    function = {event: "count", f"{event}.{entity}": "distinct"}.get(asked)
+    function = function or draft.pick("sum", "mean", "min", "max", "median")
+    cut = draft.pick({}, {"by": [f"{entity}.tier"], "cap": draft.pick(1, 20)})
+    _metric(draft, "as_of", f"{function}({asked}, where={where})", window=True, **cut)
     _guarded(draft, "as_of")
-    draft.sets["stated_rows"] = {
-        "of": entity,
-        "when": f"count({event}, where={where}) >= {draft.pick(1, 2)}",
-        "window": draft.window(),
-    }
+    others = [k for k in draft.events[event]["ids"] if k != entity]
+    text = f"count({event}, where={where}) >= {draft.pick(1, 2)}"
+    if others and draft.chance(40):
+        text = f"distinct({event}.{draft.pick(*others)}, where={where}) >= {draft.pick(1, 2)}"
+    about = {"of": entity, "when": text, "window": draft.window()}
+    if draft.chance(25):
+        about["window"] = f"first {draft.pick(*draft.scale.trailing)} after {event}"
+        about[draft.pick("matured", "started")] = f"trailing {draft.pick(*draft.scale.trailing)}"
+    draft.sets["stated_rows"] = about
     _size(draft, "stated_rows")
 
 

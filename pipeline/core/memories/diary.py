@@ -33,7 +33,8 @@ class Diary(Memory):
     """Entries in no order: row, time, and an other, a value, or neither.
 
     `column` is uint64 for others, int64 for millionths, None to count only. Entries without it are
-    none.
+    none. `marks` is of how many conditions it is kept whether a row met them: then `apply` takes
+    the column (zeros where there is none) and a line of 1 and 0 for each, all int64.
 
     >>> from pipeline.core.windows import Trailing
     >>> window = Anchored("joined", 10, is_session=False, cohort=Trailing(1_000), is_matured=True)
@@ -46,12 +47,15 @@ class Diary(Memory):
     [1]
     """
 
-    def __init__(self, window: Window, column: type[np.uint64 | np.int64] | None = None) -> None:
+    def __init__(
+        self, window: Window, column: type[np.uint64 | np.int64] | None = None, marks: int = 0
+    ) -> None:
         self._window = window
         self._absent = ABSENT_ID if column is np.uint64 else ABSENT_MICROS
         self._of = np.empty(0, np.int32)
         self._times = np.empty(0, np.int64)
         self._column = None if column is None else np.empty(0, column)
+        self._marks = np.empty((0, marks), np.bool_)
         self._entries = 0
         self._rows = 0
         self._edge = int(NEVER)
@@ -60,7 +64,10 @@ class Diary(Memory):
         self._rows = rows
 
     def apply(self, rows: RowNumbers, times: Times, column: NDArray[Any] | None) -> None:
-        enter = times >= self._edge
+        enter, marks = times >= self._edge, self._marks[:0]
+        if column is not None and self._marks.shape[1]:
+            marks = column[1:].T == 1
+            column = column[0] if self._column is None else column[0].view(self._column.dtype)
         if self._column is not None:
             assert column is not None
             enter &= column != self._absent
@@ -70,6 +77,8 @@ class Diary(Memory):
         self._times[start:end] = times[enter]
         if self._column is not None and column is not None:
             self._column[start:end] = column[enter]
+        if len(marks):
+            self._marks[start:end] = marks[enter]
         self._entries = end
 
     def _make_room(self, entries: int) -> None:
@@ -77,6 +86,7 @@ class Diary(Memory):
         self._of, self._times = resized(self._of, room, 0), resized(self._times, room, 0)
         if self._column is not None:
             self._column = resized(self._column, room, 0)
+        self._marks = resized(self._marks, room, fill=False)
 
     @property
     def rows(self) -> int:
@@ -98,6 +108,10 @@ class Diary(Memory):
         """The value of each entry, in millionths."""
         assert self._column is not None
         return self._column[: self._entries].astype(np.int64, copy=False)
+
+    def marked(self, mark: int) -> Flags:
+        """Which entries met a condition of their own."""
+        return np.asarray(self._marks[: self._entries, mark])
 
     def inside(self, starts: Times, ends: Times, chosen: Flags | None = None) -> Flags:
         """Which entries lie in their row's own `[start, end)`, of those that are chosen."""
@@ -154,6 +168,7 @@ class Diary(Memory):
         self._of, self._times = self._of[: self._entries][kept], self._times[: self._entries][kept]
         if self._column is not None:
             self._column = self._column[: self._entries][kept]
+        self._marks = self._marks[: self._entries][kept]
         self._entries = len(self._of)
 
     def vacant(self, tick_ms: int) -> Flags:
@@ -168,6 +183,7 @@ class Diary(Memory):
         self._times = self._times[: self._entries]
         if self._column is not None:
             self._column = self._column[: self._entries]
+        self._marks = self._marks[: self._entries]
         self._rows = int(np.count_nonzero(kept))
 
     def dump(self) -> Arrays:
@@ -178,10 +194,13 @@ class Diary(Memory):
         }
         if self._column is not None:
             arrays["column"] = self._column[: self._entries]
+        if self._marks.shape[1]:
+            arrays["marks"] = self._marks[: self._entries]
         return arrays
 
     def load(self, arrays: Arrays) -> None:
         self._of, self._times = arrays["rows"], arrays["times"]
         self._column = arrays.get("column")
         self._entries = len(self._of)
+        self._marks = arrays.get("marks", np.empty((self._entries, 0), np.bool_))
         self._edge, self._rows = arrays["edge"].tolist()

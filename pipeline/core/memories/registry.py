@@ -109,4 +109,4 @@ def _active_units(memory: plan.Memory) -> ActiveUnits:
 
 def _diary(memory: plan.Memory, column: type[np.int64 | np.uint64]) -> Memory:
     assert memory.window is not None
-    return Diary(memory.window, None if memory.column is None else column)
+    return Diary(memory.window, None if memory.column is None else column, len(memory.marks))

@@ -5,7 +5,8 @@ A naive reading looks through a list of all events, one at a time, at every ques
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.core import plan
 from pipeline.core.cardinality import RANK_MAX
 from pipeline.core.decode import LONG_AGO
+from pipeline.core.expression import Literal
 from pipeline.core.grid import one_period_before
 from pipeline.core.memories.first_seen import NOT_YET
 from pipeline.core.memories.memory import ABSENT_MICROS
@@ -138,6 +140,22 @@ class Subject:
         if not self.of_entities:
             return [events]
         return [[event for event in events if event.row == row] for row in range(rows)]
+
+
+@dataclass(frozen=True)
+class MarkedRows(Subject):
+    """A memory that keeps of each row whether it met two conditions: here above 1, and even."""
+
+    @property
+    def memory(self):
+        """What the plan says of it."""
+        return replace(super().memory, marks=(Literal(True), Literal(False)))
+
+    def array(self, columns):
+        """Columns as the memory takes them, each with a line for either mark."""
+        whole = np.array(columns, np.int64)
+        column = np.zeros_like(whole) if self.column is None else whole
+        return np.stack([column, whole > 1, whole % 2 == 0])
 
 
 def inside(events, window, tick_ms):
@@ -447,6 +465,32 @@ def part_of(events, part):
     return [event for event in events if part[0] <= event.time_ms < part[1]]
 
 
+def marked(subject, memory, window, tick_ms):
+    """How many rows there are of either mark, and of others the different ones."""
+    ask = memory.counts
+    if subject.kind is MemoryKind.ENCOUNTERS:
+        ask = partial(memory.distinct, left_out=None)
+    found = [
+        of_each_row(partial(ask, chosen=memory.marked(mark)), memory, window, tick_ms)
+        for mark in (0, 1)
+    ]
+    return [[*one, *other] for one, other in zip(*found, strict=True)]
+
+
+def marked_naive(subject, events, window, tick_ms):
+    """The same from the events that count."""
+    absent = {MemoryKind.ENCOUNTERS: 0, MemoryKind.DIARY: ABSENT_MICROS}[subject.kind]
+    found = []
+    for met in (lambda value: value > 1, lambda value: value % 2 == 0):
+        for part in own_parts(window, tick_ms):
+            values = [event.column for event in part_of(events, part) if met(event.column)]
+            if subject.column is not None:
+                values = [value for value in values if value != absent]
+            of_others = subject.kind is MemoryKind.ENCOUNTERS
+            found.append(len(set(values) if of_others else values))
+    return found
+
+
 def encounters(_, memory, window, tick_ms):
     """Different others, with nobody and with one left out in turn."""
     nobody = of_each_row(lambda *part: memory.distinct(*part, None), memory, window, tick_ms)
@@ -624,7 +668,20 @@ FOR_EVER = {
 }
 
 
-SUBJECTS = {f"{subject.kind}, {name}": subject for name, subject in each_kind()}
+def each_marked():
+    """Memories of rows with marks, of each kind of column."""
+    for kind, columns, column in (
+        (MemoryKind.DIARY, MICROS, "value"),
+        (MemoryKind.DIARY, MICROS, None),
+        (MemoryKind.ENCOUNTERS, IDS, "other"),
+    ):
+        yield (
+            f"marked, {column}",
+            MarkedRows(kind, (SHORT,), columns, marked, marked_naive, column),
+        )
+
+
+SUBJECTS = {f"{subject.kind}, {name}": subject for name, subject in [*each_kind(), *each_marked()]}
 
 
 # ── times that matter ────────────────────────────────────────────────────────────────────────────

@@ -36,6 +36,10 @@ PLAN = compiled(
         window: trailing 10s
         owner: x
       other: {value: "count(viewed, where=not user.plan in ('pro', 'team'))", window: trailing 5s}
+      either: {value: "sum(viewed.seconds, where=user.plan == 'pro' or seconds > 2)",
+               window: trailing 10s}
+      neither: {value: "count(viewed, where=not (user.plan == 'pro' or seconds > 2))",
+                window: trailing 10s}
       users: {value: "distinct(viewed.user, where=user.plan == 'pro' or user.plan == 'team')",
               window: trailing 10s}
       n_readers: {value: size(readers)}
@@ -69,6 +73,9 @@ def naive(events, tick):
     return {
         "pro": sum(view[2] for view in pro if view[2] > 1),
         "other": sum(view[3] == "free" for view in views if view[1] >= tick - 5 * SECOND_MS),
+        "either": sum(view[2] for view in lately if view[3] == "pro" or view[2] > 2),
+        # Of whom nothing is known it is not known either that they are not on pro.
+        "neither": sum(view[3] in {"team", "free"} and view[2] <= 2 for view in lately),
         "users": len({view[0] for view in lately if view[3] in {"pro", "team"}}),
         "n_readers": sum(len(each) >= 2 for each in charts.values()),
         "n_quick": sum(is_quick(visible, views, user, tick) for user in USERS),
