@@ -73,7 +73,7 @@ def facts_of(found: Sniffed) -> dict[str, Any]:
         if fit is None
         else {
             "preset": fit.preset,
-            "spelled_out": None if fit.preset else dict(fit.written),
+            "spelled_out": None if fit.spelled_out is None else dict(fit.spelled_out),
             "evidence": fit.evidence,
         },
         "names": len(found.events),
@@ -111,7 +111,9 @@ def _head(facts: Mapping[str, Any]) -> Iterator[str]:
     envelope = facts["envelope"]
     if envelope is None:
         return
-    yield f"envelope: {envelope['preset'] or 'none of the presets; a guess, place by place'}"
+    changed = ", and what differs from it" if envelope["spelled_out"] else ""
+    preset = envelope["preset"] and f"{envelope['preset']}{changed}"
+    yield f"envelope: {preset or 'none of the presets; a guess, place by place'}"
     yield from (f"  {each}" for each in envelope["evidence"])
     if envelope["spelled_out"]:
         yield f"  {orjson.dumps(envelope['spelled_out']).decode()}"

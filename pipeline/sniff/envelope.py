@@ -16,16 +16,22 @@ from pipeline.sniff.sample import Sample, Seen
 from pipeline.spec.envelope_schema import EnvelopeSource
 from pipeline.spec.envelopes import envelope_of
 from pipeline.spec.paths import path_of, path_text
-from pipeline.spec.presets import ENVELOPES
+from pipeline.spec.presets import ENVELOPES, preset
 
 NAMES_FEW: Final = 3  # of events, in a sample however small
 NAMES_SHARE: Final = 0.1
 FITS: Final = 0.5  # of the events have a name and a time: less is chance
 _KAFKA: Final = "kafka"  # fits whatever Kafka carries, so it is asked last
 
+# What producers change about a preset, tried beside it.
+_CHANGED: Final = (
+    ("mixpanel", {"preset": "mixpanel", "time": {"from": "properties.time", "unit": "ms"}}),
+)
+
 # What producers call things where no tracker has named them for them.
 _NAMES: Final = ("event", "event_name", "event_type", "eventName", "eventType", "name", "type")
 _NAMES_ELSE: Final = ("kind", "action")
+_HEADERS: Final = tuple(f"kafka.header.{name}" for name in (*_NAMES, *_NAMES_ELSE))
 _TIMES: Final = ("timestamp", "time", "ts", "at", "event_time", "eventTime", "occurred_at")
 _TIMES_ELSE: Final = ("created_at", "createdAt", "date", "datetime")
 _IDS: Final = ("uuid", "message_id", "messageId", "event_id", "eventId", "id", "_id")
@@ -41,7 +47,7 @@ class Fit:
 
     preset: str | None  # None: guessed, place by place
     source: EnvelopeSource
-    written: Mapping[str, Any]  # as a definition has it
+    written: Mapping[str, Any]  # as a definition has it, and a preset as what it stands for
     named: float
     timed: float
     identified: float
@@ -51,6 +57,11 @@ class Fit:
     def envelope(self) -> Envelope:
         """As decode reads it."""
         return envelope_of(self.source)
+
+    @property
+    def spelled_out(self) -> Mapping[str, Any] | None:
+        """What a definition writes, None where a preset's name is all."""
+        return None if self.written is ENVELOPES.get(self.preset or "") else self.written
 
     @property
     def fits(self) -> bool:
@@ -91,26 +102,34 @@ def user_paths(source: EnvelopeSource) -> tuple[Path, ...]:
 def best_fit(sample: Sample) -> Fit | None:
     """The envelope that fits best: a preset, else a guess, else Kafka's own; None if none does."""
     tried = [_fit(sample, name, ENVELOPES[name]) for name in ENVELOPES if name != _KAFKA]
+    tried += [_fit(sample, name, written) for name, written in _CHANGED]
     best = max(tried, key=lambda fit: fit.rank)
     if best.fits:
         return best
-    guess, kafka = _guess(sample), _fit(sample, _KAFKA, ENVELOPES[_KAFKA])
+    guess, kafka = _guess(sample), _fit(sample, _KAFKA, _of_kafka(sample))
     if guess is not None and not _reads_as(guess.envelope, kafka.envelope):
         return guess
     return kafka if kafka.fits else None
+
+
+def _of_kafka(sample: Sample) -> Mapping[str, Any]:
+    """Kafka's own envelope, with the name from a header where one has names."""
+    events = [*sample.events(envelope_of(EnvelopeSource.model_validate(ENVELOPES[_KAFKA])))]
+    header = next((place for place in _HEADERS if _is_name(events, path_of(place))), None)
+    return ENVELOPES[_KAFKA] if header is None else {"preset": _KAFKA, "name": header}
 
 
 def _reads_as(one: Envelope, other: Envelope) -> bool:
     return (one.names, one.times) == (other.names, other.times)
 
 
-def _fit(sample: Sample, preset: str | None, written: Mapping[str, Any]) -> Fit:
-    source = EnvelopeSource.model_validate(written)
+def _fit(sample: Sample, name: str | None, written: Mapping[str, Any]) -> Fit:
+    source = EnvelopeSource.model_validate(preset(written))
     envelope = envelope_of(source)
     events = [*sample.events(envelope)]
     users = user_paths(source)
     return Fit(
-        preset,
+        name,
         source,
         written,
         _share(events, [isinstance(each.first(envelope.names), str) for each in events]),
@@ -151,7 +170,7 @@ def _guess(sample: Sample) -> Fit | None:
     """An envelope made of places with usual names."""
     any_name = EnvelopeSource.model_validate({"name": "event", "time": "time"})
     events = [*sample.events(envelope_of(any_name))]
-    names = [*_NAMES, *_NAMES_ELSE, "kafka.topic"]
+    names = [*_NAMES, *_NAMES_ELSE, *_HEADERS, "kafka.topic"]
     times = [*_TIMES, *_TIMES_ELSE, "kafka.time"]
     name = next((place for place in names if _is_name(events, path_of(place))), None)
     places = [TimePlace(path_of(place), TimeUnit(unit)) for place in times for unit in _UNITS]

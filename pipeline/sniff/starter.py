@@ -57,7 +57,7 @@ def _named(chosen: Sequence[str]) -> dict[str, str]:
 
 
 def _head(product: str, topics: Sequence[str], fit: Fit) -> Iterator[str]:
-    envelope = fit.preset or json.dumps(dict(fit.written))
+    envelope = fit.preset if fit.spelled_out is None else json.dumps(dict(fit.spelled_out))
     yield "# A start, made of what a sample shows. Say what is of value to people, and rename."
     yield "# The language: definitions/LANGUAGE.md."
     if not fit.with_user:

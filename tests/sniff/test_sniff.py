@@ -93,6 +93,56 @@ def test_places_are_guessed_where_no_preset_fits(tmp_path):
     assert "product: own\n" in text
 
 
+def in_milliseconds(number):
+    """A record as Mixpanel's own servers send it on."""
+    return {
+        "event": ["opened", "saved"][number % 2],
+        "properties": {
+            "time": 1_700_000_000_000 + number,
+            "distinct_id": f"u-{number % 7}",
+            "$insert_id": f"i-{number}",
+        },
+    }
+
+
+def with_a_header(number):
+    """A record as `kcat -J` prints it, whose name stands in a header."""
+    return {
+        "topic": "orders",
+        "partition": 0,
+        "offset": number,
+        "tstype": "create",
+        "ts": 1_700_000_000_000 + number,
+        "key": f"u-{number % 7}",
+        "headers": ["source", f"s-{number}", "type", ["placed", "paid"][number % 2]],
+        "payload": json.dumps({"total": number}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "spelled_out"),
+    [
+        (
+            in_milliseconds,
+            {"preset": "mixpanel", "time": {"from": "properties.time", "unit": "ms"}},
+        ),
+        (with_a_header, {"preset": "kafka", "name": "kafka.header.type"}),
+    ],
+)
+def test_what_differs_from_a_preset_is_told(record, spelled_out, tmp_path):
+    """A tracker's own variant is found, and what is made of it runs."""
+    file = written(tmp_path / "own.jsonl", map(record, range(40)))
+    found = looked_at(file)
+    assert found["envelope"]["preset"] == spelled_out["preset"]
+    assert found["envelope"]["spelled_out"] == spelled_out
+    assert [(event["events"], event["users"]) for event in found["events"]] == [(20, 7), (20, 7)]
+    shown = called("init", tmp_path / "own.yaml", "--from", file)
+    rows = called(*shown.splitlines()[-1].split()[1:-1], "json").splitlines()
+    counts = [row["value"] for row in map(json.loads, rows) if row["metric"].endswith("_weekly")]
+    assert max(counts) == 20
+    assert "and what differs from it" in called("sniff", file)
+
+
 def test_events_and_fields_are_counted(tmp_path):
     """How many, how many users, how many have a field, and as what."""
     file = written(tmp_path / "own.jsonl", [*map(tracked, range(40))])
