@@ -99,13 +99,17 @@ def _compiled(
 
 
 def _check_names(names: Names) -> None:
-    """Refuse names that are used twice across the sections, and lists that repeat an entry."""
+    """Refuse names that are used twice across the sections, and lists that repeat an entry.
+
+    A metric may have the name of a set: an expression tells the two apart by where it stands.
+    """
     seen: dict[str, str] = {}
     for section in SECTIONS:
         for name in names.all_of(section):
-            if name in seen:
+            if name in seen and (seen[name], section) != ("sets", "metrics"):
                 message = f"`{name}` is one of the {seen[name]} already"
-                advice = "Events, streams, sets and metrics share their names: take another here."
+                advice = "Events, streams, sets and metrics share their names: take another here. "
+                advice += "Only a metric may be called as a set is."
                 refusal = Refusal("name-twice", message, advice)
                 names.findings.refuse_key((section, name), refusal)
             seen.setdefault(name, section)

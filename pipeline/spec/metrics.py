@@ -221,7 +221,7 @@ class Metrics:
         """Where a metric stands in the plan."""
         names = self.tables.names
         section = names.section_of(name)
-        if may_be_term and section in ("events", "sets"):
+        if may_be_term and section in ("events", "sets") and not names.is_metric(name):
             function = "count" if section == "events" else "size"
             advice = f"Write `{function}({name})`."
             message = f"`{name}` is one of the {section}, and has no value of its own"

@@ -55,8 +55,15 @@ class Names:
         return self._spelled.given(self.findings, at)
 
     def section_of(self, name: str) -> str | None:
-        """Which of `SECTIONS` a name is in; None for one that nothing is called."""
+        """Which of `SECTIONS` a name is in; None for one that nothing is called.
+
+        Of a set and a metric of one name it is the set's.
+        """
         return next((part for part in SECTIONS if name in self._written[part]), None)
+
+    def is_metric(self, name: str) -> bool:
+        """Whether a metric is called so; a set may be, too."""
+        return name in self._written["metrics"]
 
     def all_of(self, *sections: str) -> list[str]:
         """All names of some sections, as written."""
@@ -78,7 +85,7 @@ class Names:
 
     def metric(self, name: str) -> MetricSource:
         """A metric, for whoever names one outside of an expression."""
-        if self.section_of(name) != "metrics":
+        if not self.is_metric(name):
             raise self.unknown(name, "metrics")
         return _read(self.definition.metrics.get(name))
 

@@ -15,7 +15,7 @@ from pipeline.spec.problem import Refusal
 from pipeline.spec.syntax import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pipeline.spec.findings import Findings
     from pipeline.spec.load import DataPath, Document
@@ -47,8 +47,11 @@ NOTHING: Final = Given()
 
 
 class _Put(ast.NodeTransformer):
+    """Puts numbers anywhere, and sets within calls: beside them a name is a metric's."""
+
     def __init__(self, given: Given) -> None:
         self._given = given
+        self._calls = 0
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self._given.numbers:
@@ -64,13 +67,15 @@ class _Put(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """A function keeps its name."""
+        self._calls += 1
         node.args = [self.visit(one) for one in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
+        self._calls -= 1
         return node
 
     def _named(self, node: ast.Name) -> ast.Name:
-        if node.id not in self._given.sets:
+        if node.id not in self._given.sets or not self._calls:
             return node
         return ast.copy_location(ast.Name(self._given.sets[node.id]), node)
 
@@ -163,8 +168,26 @@ def can_be_read(document: Document, at: DataPath) -> bool:
 
 def names_in(document: Document, at: DataPath) -> set[str]:
     """The names that the places of an expression start with; none where it cannot be read."""
+    return _names(_tree(document, at))
+
+
+def names_in_calls(document: Document, at: DataPath) -> set[str]:
+    """Those of them that stand within parentheses: events, streams and sets, not metrics."""
+    calls = [node for node in _nodes(_tree(document, at)) if isinstance(node, ast.Call)]
+    given = [[*call.args, *(keyword.value for keyword in call.keywords)] for call in calls]
+    return {name for values in given for value in values for name in _names(value)}
+
+
+def _tree(document: Document, at: DataPath) -> ast.expr | None:
     try:
-        tree = parse(document.scalar(at)).tree
+        return parse(document.scalar(at)).tree
     except (KeyError, Refusal):
-        return set()  # reported where the expression itself is read
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        return None  # reported where the expression itself is read
+
+
+def _nodes(tree: ast.expr | None) -> Iterator[ast.AST]:
+    return iter(()) if tree is None else ast.walk(tree)
+
+
+def _names(tree: ast.expr | None) -> set[str]:
+    return {node.id for node in _nodes(tree) if isinstance(node, ast.Name)}

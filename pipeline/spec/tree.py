@@ -87,7 +87,7 @@ def _check_part(names: Names, other: str, source: MetricSource) -> None:
             f"`{other}` is in the formula, but a hypothesis in `inputs`",
             f"Write `{other}: formula` in `inputs`.",
         )
-    if names.section_of(other) != "metrics":
+    if not names.is_metric(other):
         return  # reported with the other names of the formula, by `metrics.py`
     raise Refusal(
         "formula-mismatch",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.spec.fields import NAME_LENGTH_MAX
 from pipeline.spec.findings import Broken
-from pipeline.spec.params import Given, can_be_read, names_in, numbers_at
+from pipeline.spec.params import Given, can_be_read, names_in, names_in_calls, numbers_at
 from pipeline.spec.problem import Refusal, suggestion
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Maker:
         """Make one variant. Raises Refusal where it would change nothing."""
         source = self._definition.metrics[name]
         numbers = source.variants[variant]
-        below = self._below(self._names_in(("metrics", name, "value")))
+        below = self._below(self._subjects_of(("metrics", name, "value")))
         self._check(name, variant, below)
         copy = self._free_name(f"{name}__{variant}")
         renamed = self._copied_sets(below, name, variant)
@@ -108,7 +108,7 @@ class _Maker:
             more = {
                 one
                 for one in below
-                if one not in changed and self._names_in(("sets", one, "when")) & changed
+                if one not in changed and self._subjects_of(("sets", one, "when")) & changed
             }
             if not more:
                 break
@@ -171,7 +171,7 @@ class _Maker:
 
     def _free_name(self, copy: str) -> str:
         of = self._definition
-        if copy in {*of.events, *of.streams, *of.sets, *of.metrics, *self.metrics}:
+        if copy in {*of.events, *of.streams, *of.metrics, *self.metrics}:
             advice = "Rename one of the two."
             raise Refusal("name-twice", f"the variant would be `{copy}`, which is there", advice)
         if len(copy) > NAME_LENGTH_MAX:
@@ -187,9 +187,13 @@ class _Maker:
         found: set[str] = set()
         while names:
             found |= names & set(self._definition.sets)
-            inner = [self._names_in(("sets", one, "when")) for one in found]
+            inner = [self._subjects_of(("sets", one, "when")) for one in found]
             names = (set().union(*inner) & set(self._definition.sets)) - found
         return [one for one in self._definition.sets if one in found]
+
+    def _subjects_of(self, at: DataPath) -> set[str]:
+        """What the aggregates of an expression are about."""
+        return names_in_calls(self._findings.document, at)
 
     def _names_in(self, at: DataPath) -> set[str]:
         return names_in(self._findings.document, at)

@@ -15,17 +15,29 @@ class _Replaced(ast.NodeTransformer):
     def __init__(self, numbers: Mapping[str, Any], names: Mapping[str, str]) -> None:
         self.numbers = numbers
         self.names = names
+        self.is_within = False
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Within the parentheses of a function a name may be a set's, elsewhere it is no set's."""
+        before, self.is_within = self.is_within, True
+        args = [self.visit(part) for part in node.args]
+        options = [ast.keyword(part.arg, self.visit(part.value)) for part in node.keywords]
+        self.is_within = before
+        return ast.Call(node.func, args, options)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Replace a name that stands for a number, or for another name."""
         if node.id in self.numbers:
             return expression(Decimal(str(self.numbers[node.id])))
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+        name = self.names.get(node.id, node.id) if self.is_within else node.id
+        return ast.Name(name, node.ctx)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Keep `viewed.hours` from being taken for the parameter `viewed`."""
         if isinstance(node.value, ast.Name):
-            name = self.names.get(node.value.id, node.value.id)
+            name = node.value.id
+            if self.is_within:
+                name = self.names.get(name, name)
             return ast.Attribute(ast.Name(name, ast.Load()), node.attr, node.ctx)
         return node
 
