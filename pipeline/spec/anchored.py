@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.windows import Anchored, Calendar, Trailing
 from pipeline.spec.problem import Refusal
-from pipeline.spec.spans import FirstSpan, gap_ms_of, set_window_of, window_of
+from pipeline.spec.spans import IDLE_MS, FirstSpan, gap_ms_of, set_window_of, window_of
 
 if TYPE_CHECKING:
     from pipeline.core.windows import Window
@@ -65,12 +65,10 @@ def _anchored(names: Names, source: SetSource, first: FirstSpan) -> Anchored:
             "Add `matured: trailing 28d` for those whose time was up within these days (their "
             "numbers are final), or `started: trailing 28d` for those who began in them.",
         )
-    if first.size_ms is None and source.gap is None:
-        advice = "Add `gap: 30m`: so long nothing happens before the session is over."
-        raise Refusal("bad-cohort", "nothing says when a first session is over", advice)
     cohort = window_of(within, names.zone)
     assert isinstance(cohort, Trailing | Calendar)
-    size_ms = gap_ms_of(source.gap or "") if first.size_ms is None else first.size_ms
+    gap_ms = IDLE_MS if source.gap is None else gap_ms_of(source.gap)
+    size_ms = gap_ms if first.size_ms is None else first.size_ms
     is_matured = source.matured is not None
     return Anchored(first.after, size_ms, first.size_ms is None, cohort, is_matured)
 

@@ -152,7 +152,8 @@ class SetSource(Strict):
     )
     gap: GapText | None = Field(
         None,
-        description="of a window `first session after …`: what ends it when nothing happens",
+        description="of a window `first session after …`: what ends it when nothing happens; 30m "
+        "if not given",
         examples=["30m"],
     )
 

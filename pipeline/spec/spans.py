@@ -25,6 +25,7 @@ from pipeline.spec.problem import Refusal, nearest
 WEEKDAYS: Final = (
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 )  # fmt: skip
+IDLE_MS: Final = 30 * MINUTE_MS  # how long a session may rest, as web analytics has it
 DURATION_MAX_MS: Final = 400 * DAY_MS  # a year and a month, so that years can be compared
 _UNITS: Final = {
     "ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS,

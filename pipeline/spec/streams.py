@@ -9,12 +9,12 @@ from pipeline.core import streams as core
 from pipeline.core.expression import Kind
 from pipeline.core.plan import IdMode
 from pipeline.core.streams import Keep, Seed, StreamKind
-from pipeline.core.windows import DAY_MS, MINUTE_MS
+from pipeline.core.windows import DAY_MS
 from pipeline.spec.envelopes import id_of
 from pipeline.spec.findings import Broken
 from pipeline.spec.problem import Refusal, a, listed
 from pipeline.spec.seeds import read_seed
-from pipeline.spec.spans import duration_ms
+from pipeline.spec.spans import IDLE_MS, duration_ms
 
 if TYPE_CHECKING:
     from pipeline.spec.findings import Findings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.spec.stream_schema import StreamSource
 
 WITHIN_MS: Final = 90 * DAY_MS  # of a gap, where nothing else is written
-IDLE_MS: Final = 30 * MINUTE_MS  # of a session, as web analytics has it
 STEPS_MAX: Final = 20
 
 # The columns of each kind beside those of its parts.

@@ -178,7 +178,7 @@ def _anchor(raw: Raw) -> Anchor | None:
     cohort = window(raw[cohort_by])
     assert cohort is not None
     length_ms = None if match[1] == "session" else duration_ms(match[1])
-    gap_ms = duration_ms(raw["gap"]) if "gap" in raw else 0
+    gap_ms = 0 if match[1] != "session" else duration_ms(raw.get("gap", VISIT_GAP))
     return Anchor(match[2], length_ms, gap_ms, cohort_by, cohort)
 
 
