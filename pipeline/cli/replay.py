@@ -101,6 +101,10 @@ def replay(
         leave(Exit.USAGE, str(fault))
     except UnreadableError as fault:
         leave(Exit.FINDINGS, str(fault))
+    except OSError as fault:
+        if told is None or told.fault is None:
+            raise
+        leave(Exit.USAGE, f"{transitions} cannot be written: {fault.strerror}")
     typer.echo(summary(engine.counts), err=True)
     if engine.counts.consumed and not engine.counts.matched:
         instead = "`northstar sniff` says which envelope and which names the records have"

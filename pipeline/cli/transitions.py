@@ -58,12 +58,12 @@ def asked_for(plan: Plan, settings: Settings) -> list[Told]:
     if own.file is None and own.topic is None and sets:
         asked = "nobody is told of transitions: set transitions.file or transitions.topic"
         log.warning(asked, sets=sets)
-    if not sets:
+    if not sets or (own.file is None and own.topic is None):
         return []
-    told: list[Told] = [] if own.file is None else [transitions_file(plan, own.file)]
-    told += [] if own.topic is None else [TransitionsTopic(plan, settings)]
     store = settings.engine.state_directory
-    return told if store is None or not told else [_ticks_of(store), *told]
+    told: list[Told] = [] if store is None else [_ticks_of(store)]
+    told += [] if own.file is None else [transitions_file(plan, own.file)]
+    return told if own.topic is None else [*told, TransitionsTopic(plan, settings)]
 
 
 def _ticks_of(store: Path) -> ToldTicks:

@@ -64,6 +64,11 @@ def _opened(path: Path, *, anew: bool) -> int:
     """The file, whose name is on disk before any of its lines."""
     is_there = path.exists()
     file = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_TRUNC if anew else 0), _OWNER_ONLY)
+    try:
+        os.lseek(file, 0, os.SEEK_END)  # nobody knows where the last whole line of a pipe ends
+    except OSError:
+        os.close(file)
+        raise
     if anew and stat.S_ISREG(os.fstat(file).st_mode):
         os.fchmod(file, _OWNER_ONLY)
     if not is_there:

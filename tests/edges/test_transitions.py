@@ -154,3 +154,26 @@ def test_replay_refuses_to_tell_nothing(replayed):
     result, path = replayed(DEFINITION.replace(", transitions: true", ""))
     assert result.exit_code == Exit.USAGE
     assert not path.exists()
+
+
+def test_a_replay_says_that_its_file_has_no_room(replayed, tmp_path, monkeypatch):
+    """It ended in a traceback."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "told.jsonl").touch()
+    monkeypatch.setattr(os, "fsync", full)
+    said, path = replayed(DEFINITION)
+    assert said.exit_code == Exit.USAGE
+    assert said.stderr == f"{path} cannot be written: No space left on device\n"
+
+
+def test_a_pipe_is_no_file_to_be_told_in(tmp_path, capsys):
+    """Nobody knows where its last whole line ends; the reason was `None`."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(typer.Exit) as left:
+        asked_for(PLAN, told_in(path))
+    assert left.value.exit_code == Exit.USAGE
+    assert "Illegal seek" in capsys.readouterr().err
