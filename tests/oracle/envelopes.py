@@ -1,81 +1,24 @@
-"""Where records keep their name, time and ids: by a preset, or spelled out.
+"""Where records keep their name, time and ids: by a preset, or spelled out."""
 
-Read are paths, `first`, `together`, units and objects written as text. What else a record is
-unpacked from (`each`, CloudEvents in binary mode, what Kafka has beside a record) is not, nor are
-the presets that are about nothing else.
-"""
-
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tests.oracle.model import Envelope, IdSource
+from tests.oracle.presets import PRESETS
 from tests.oracle.words import Path, path
 
 Raw = dict[str, Any]
 FROM_ENVELOPE = {"from": "envelope"}
+NOTHING = Envelope((), (), None)
 
-PRESETS: dict[str, Raw] = {
-    "segment": {
-        "name": {"first": ["event", "type"]},
-        "time": "timestamp",
-        "id": "messageId",
-        "ids": {"user": {"first": ["userId", "anonymousId"]}, "group": "context.groupId"},
-    },
-    "amplitude": {
-        "name": "event_type",
-        "time": {"first": [{"from": "time", "unit": "ms"}, {"from": "event_time", "unit": "utc"}]},
-        "id": {"together": ["device_id", "insert_id"]},
-        "ids": {"user": {"first": ["user_id", "device_id"]}},
-    },
-    "amplitude_export": {
-        "name": "event_type",
-        "time": {"from": "event_time", "unit": "utc"},
-        "id": {"together": ["device_id", '["$insert_id"]']},
-        "ids": {"user": {"first": ["user_id", "device_id"]}},
-    },
-    "mixpanel": {
-        "name": "event",
-        "time": {"from": "properties.time", "unit": "s"},
-        "id": {
-            "together": [
-                *("event", "properties.time", "properties.distinct_id"),
-                'properties["$insert_id"]',
-            ]
-        },
-        "ids": {
-            "user": {
-                "first": [
-                    "properties.distinct_id",
-                    *('properties["$user_id"]', 'properties["$device_id"]'),
-                ]
-            }
-        },
-    },
-    "snowplow": {
-        "name": "event_name",
-        "time": {
-            "first": [
-                {"from": "derived_tstamp", "unit": "utc"},
-                {"from": "collector_tstamp", "unit": "utc"},
-            ]
-        },
-        "id": "event_id",
-        "ids": {"user": {"first": ["user_id", "domain_userid"]}},
-    },
-    "posthog": {
-        "name": "event",
-        "time": {"from": "timestamp", "unit": "utc"},
-        "id": "uuid",
-        "ids": {"user": {"first": ["person_id", "distinct_id"]}},
-        "text": ["properties"],
-    },
-    "cloudevents": {
-        "name": "type",
-        "time": "time",
-        "id": {"together": ["source", "id"]},
-        "ids": {"user": "subject"},
-    },
-}
-"""As the reference's table has them."""
+
+def _name(raw: str | Raw) -> Raw:
+    if isinstance(raw, str):
+        return {"names": (path(raw),), "constant": None}
+    if "constant" in raw:
+        return {"names": (), "constant": raw["constant"]}
+    return {"names": tuple(path(p) for p in raw["first"]), "constant": None}
 
 
 def _times(raw: str | Raw) -> tuple[tuple[Path, str], ...]:
@@ -94,18 +37,26 @@ def id_source(raw: str | Raw) -> IdSource:
     return IdSource(kind, tuple(path(p) for p in paths))
 
 
+READ: dict[str, Callable[[Any], Raw]] = {
+    "name": _name,
+    "time": lambda raw: {"times": _times(raw)},
+    "id": lambda raw: {"id": id_source(raw)},
+    "ids": lambda raw: {"ids": {entity: id_source(source) for entity, source in raw.items()}},
+    "text": lambda raw: {"text": tuple(path(p) for p in raw)},
+    "exact": lambda raw: {"exact": tuple(path(p) for p in raw)},
+    "each": lambda raw: {"each": raw},
+    "binary_mode": lambda raw: {"binary_mode": raw},
+}
+"""What each key of an envelope says."""
+
+
 def envelope(raw: str | Raw) -> Envelope:
     """Read an envelope: the name of a preset, what differs from one, or all of it."""
     given: Raw = {"preset": raw} if isinstance(raw, str) else raw
-    about = PRESETS.get(given.get("preset", ""), {}) | given
-    names, identity = about["name"], about.get("id")
-    return Envelope(
-        tuple(path(p) for p in (names["first"] if isinstance(names, dict) else [names])),
-        _times(about["time"]),
-        None if identity is None else id_source(identity),
-        {entity: id_source(source) for entity, source in about.get("ids", {}).items()},
-        tuple(path(text) for text in about.get("text", ())),
-    )
+    found = PRESETS[given["preset"]]() if "preset" in given else NOTHING
+    for key in given.keys() - {"preset"}:
+        found = replace(found, **READ[key](given[key]))
+    return found
 
 
 def event_ids(raw: list[str] | Raw, shared: dict[str, IdSource]) -> dict[str, IdSource]:

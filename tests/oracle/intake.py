@@ -16,21 +16,12 @@ import duckdb
 from tests.oracle.decoding import TIMES, Decoded, Decoder
 from tests.oracle.expression import NUMBER, sql
 from tests.oracle.model import Definition, Event, Undoing
+from tests.oracle.unpacking import Record
 from tests.oracle.uses import Reach, place_types, value_types
 
 VALUE_MAX = 9_007_199_254
 DEDUP_PARTS = 4
 OUTCOMES = ("matched", "filtered", "duplicate")
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record of a partition, as Kafka hands it over."""
-
-    partition: int
-    offset: int
-    ingested_ms: int
-    value: bytes | None
 
 
 @dataclass(frozen=True)
@@ -71,8 +62,9 @@ class Intake:
         """Fill the tables of events and count what became of the records."""
         ordered = sorted(records, key=lambda r: (r.partition, r.offset))
         decoder = Decoder(self.definition)
-        decoded = [decoder.decode(record.value) for record in ordered]
-        self._lay_out(ordered, decoded)
+        each = [(record, about) for record in ordered for about in decoder.decode(record)]
+        decoded = [about for _, about in each]
+        self._lay_out(each)
         for event in self.definition.events.values():
             self._bear(event, decoded)
         self._set_clock()
@@ -85,25 +77,24 @@ class Intake:
             self._undo(event)
         return self._counts()
 
-    def _lay_out(self, records: list[Record], decoded: list[Decoded]) -> None:
+    def _lay_out(self, each: list[tuple[Record, Decoded]]) -> None:
+        """Number all events: those of one record in their own order, as if they were records."""
         reach = Reach(self.definition)
         rows = [
             (
                 number,
                 record.partition,
-                record.offset,
                 record.ingested_ms,
                 about.id,
                 about.time_ms,
                 reach.of(set(about.bearings)),
                 about.fate,
             )
-            for number, (record, about) in enumerate(zip(records, decoded, strict=True))
+            for number, (record, about) in enumerate(each)
         ]
         columns = {
             "record": "BIGINT",
             "partition": "BIGINT",
-            "offset": "BIGINT",
             "ingested": "BIGINT",
             "id": "VARCHAR",
             "t": "BIGINT",
@@ -152,7 +143,7 @@ class Intake:
                 SELECT *,
                     t > ingested + $future_max AS future,
                     max(t) FILTER (t <= ingested + $future_max) OVER (
-                        PARTITION BY "partition" ORDER BY "offset"
+                        PARTITION BY "partition" ORDER BY record
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) - $lateness AS w
                 FROM record
@@ -183,7 +174,7 @@ class Intake:
         self.connection.execute(
             f"""
             CREATE TABLE judged AS
-            SELECT record, "partition", "offset", id, t, w, x, CASE
+            SELECT record, "partition", id, t, w, x, CASE
                 WHEN fate IS NOT NULL THEN fate
                 WHEN record IN ({self._out_of_bounds()}) THEN 'out_of_range'
                 WHEN future THEN 'future'
@@ -199,7 +190,7 @@ class Intake:
         rows = self.connection.execute(
             """
             SELECT record, "partition", id, w, x FROM judged
-            WHERE fate IS NULL AND id IS NOT NULL ORDER BY "partition", "offset"
+            WHERE fate IS NULL AND id IS NOT NULL ORDER BY record
             """
         ).fetchall()
         remembered: dict[tuple[int, str], int] = {}

@@ -215,6 +215,14 @@ class Envelope:
     """Entity → where every record has its id, for the events that ask."""
     text: tuple[Path, ...] = ()
     """Objects that may be written as text."""
+    constant: str | None = None
+    """The name of every record, where it is none of the paths."""
+    each: str | None = None
+    """The key of a list whose every item is an event."""
+    exact: tuple[Path, ...] = ()
+    """Ids whose whole numbers are any that 64 bits hold."""
+    binary_mode: bool = False
+    """Whether CloudEvents may have their attributes in headers."""
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -13,7 +13,7 @@ import duckdb
 
 from tests.oracle.baselines import baseline, past_ticks
 from tests.oracle.growth import grid
-from tests.oracle.intake import Intake, Record, Settings, create
+from tests.oracle.intake import Intake, Settings, create
 from tests.oracle.language import read
 from tests.oracle.measures import Measure, Measures
 from tests.oracle.membership import Membership
@@ -25,6 +25,7 @@ from tests.oracle.streams import NEAREST
 from tests.oracle.surveys import Interval
 from tests.oracle.targets import Progress, progress, starts_ms
 from tests.oracle.terms import Number, Terms
+from tests.oracle.unpacking import Record
 from tests.oracle.verdicts import judge
 from tests.oracle.windows import MACROS, Spans
 

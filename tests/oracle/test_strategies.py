@@ -49,8 +49,8 @@ def _lessons(case: Case) -> dict[tuple[str, str, str, int], set[str]]:
     """Collect what the records say of each attribute of each entity at each millisecond."""
     definition = read(case.definition)
     lessons: dict[tuple[str, str, str, int], set[str]] = defaultdict(set)
-    for record in case.records:
-        decoded = Decoder(definition).decode(record.value)
+    decoder = Decoder(definition)
+    for decoded in (each for record in case.records for each in decoder.decode(record)):
         for attribute in definition.attributes:
             ids = getattr(decoded.bearings.get(attribute.event), "ids", {})
             entity, value = ids.get(attribute.entity), ids.get(attribute.field)
