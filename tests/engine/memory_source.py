@@ -6,6 +6,7 @@ from random import Random
 
 import numpy as np
 
+from pipeline.core.carried import Carried
 from pipeline.core.records import Records
 from tests.oracle.oracle import Record
 
@@ -119,4 +120,12 @@ def as_polled(records: Sequence[Record]) -> Records:
         [record.value for record in records],
         np.array([record.offset for record in records], np.int64),
         np.array([record.ingested_ms for record in records], np.int64),
+        carried=Carried(
+            [record.key for record in records],
+            [record.headers for record in records],
+            [record.topic for record in records],
+            [record.partition for record in records],
+            [record.offset for record in records],
+            [record.ingested_ms for record in records],
+        ),
     )

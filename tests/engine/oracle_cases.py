@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from tests.engine.against_the_oracle import RECORDS_MAX, differences, is_settled
 from tests.engine.both_engines import compiled, deployed, fed
 from tests.oracle.drawn_classes import ADD
+from tests.oracle.drawn_trackers import TRACKERS
 from tests.oracle.strategies import Case, cases
 
 PHASES = (Phase.generate, Phase.shrink)
@@ -23,10 +24,10 @@ PHASES = (Phase.generate, Phase.shrink)
 def reproduction(case: Case, disagreements: Sequence[str]) -> str:
     """Write a case down so that it can be looked into by hand."""
     records = [
-        f"  {r.partition}/{r.offset} at {r.ingested_ms}: {r.value!r}"
+        f"  {r.topic}/{r.partition}/{r.offset} at {r.ingested_ms}: {r.value!r} {r.key!r} {r.headers}"
         for r in sorted(case.records, key=lambda r: (r.partition, r.offset))
     ]
-    settled = f"{case.settings}, a tick of {case.tick_ms} ms, looked at at {case.ticks_ms}"
+    settled = f"{case.tracker}: {case.settings}, a tick of {case.tick_ms} ms, looked at at {case.ticks_ms}"
     return "\n".join([case.definition, settled, *records, *disagreements])
 
 
@@ -39,7 +40,9 @@ def disagreements(case: Case) -> list[str]:
     return differences(case, plan, ticks, engine.counts)
 
 
-def run(about: str, number: int, luck: int) -> tuple[int, str | None]:
+def run(
+    about: str, number: int, luck: int, trackers: Sequence[str] = tuple(TRACKERS)
+) -> tuple[int, str | None]:
     """Check so many cases of a class; give how many it were, and what disagrees, if anything."""
     checked = 0
 
@@ -52,7 +55,7 @@ def run(about: str, number: int, luck: int) -> tuple[int, str | None]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(RECORDS_MAX, [about]))
+    @given(cases(RECORDS_MAX, [about], trackers=trackers))
     def check(case: Case) -> None:
         nonlocal checked
         assume(is_settled(case))
@@ -73,12 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
     parser.add_argument("--class", dest="classes", action="append", choices=[*ADD])
+    parser.add_argument("--tracker", dest="trackers", action="append", choices=[*TRACKERS])
     asked = parser.parse_args(arguments)
-    classes = asked.classes or list(ADD)
+    classes, trackers = asked.classes or list(ADD), asked.trackers or list(TRACKERS)
     began, total, disagreeing = time.monotonic(), 0, 0
     for place, about in enumerate(classes):
         share = asked.cases // len(classes) + (place < asked.cases % len(classes))
-        checked, shown = run(about, share, asked.seed)
+        checked, shown = run(about, share, asked.seed, trackers)
         total, disagreeing = total + checked, disagreeing + (shown is not None)
         print(f"{about}: {checked} cases, {'they agree' if shown is None else shown}", flush=True)
     print(

@@ -118,7 +118,7 @@ def renumbered(records):
     result = []
     for record in records:
         offset = ends.get(record.partition, 0)
-        result.append(Record(record.partition, offset, record.ingested_ms, record.value))
+        result.append(replace(record, offset=offset))
         ends[record.partition] = offset + 1
     return result
 

@@ -5,21 +5,16 @@ declared only where something asks for them; every event and set is used by some
 """
 
 import io
+import re
 from typing import Any
 
 from hypothesis.strategies import DrawFn
 from ruamel.yaml import YAML
 
 from tests.oracle.draft import USER_OR_ANONYMOUS, Draft, Scale, draw_event
+from tests.oracle.told import Tracker
 
 ATTRIBUTES = (("item", "owner", "user"), ("user", "home", "org"), ("item", "place", "org"))
-ENVELOPES: tuple[Any, ...] = (
-    "segment",
-    {"name": "kind", "time": "at", "id": "uuid"},
-    {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "id": "uuid"},
-    {"name": "meta.kind", "time": {"from": 'meta["At Time"]', "unit": "s"}},
-    *("amplitude", "amplitude_export", "mixpanel", "snowplow", "posthog", "cloudevents"),
-)
 
 
 def _attributes(draft: Draft) -> None:
@@ -222,15 +217,44 @@ def drafted(draw: DrawFn, scale: Scale, *, small: bool, has_calendar: bool = Tru
     return draft
 
 
-def written(draft: Draft, zone: str) -> str:
-    """Write a draft down as YAML text."""
+def _in_its_places(about: Any, tracker: Tracker) -> Any:
+    """Say the same of a tracker's places."""
+    if isinstance(about, dict):
+        return {key: _in_its_places(part, tracker) for key, part in about.items()}
+    if isinstance(about, list):
+        return [_in_its_places(part, tracker) for part in about]
+    for ours, theirs in tracker.places.items():
+        about = about.replace(ours, theirs) if isinstance(about, str) else about
+    return about
+
+
+def _ids(ids: dict[str, Any], tracker: Tracker) -> dict[str, Any] | list[str]:
+    """Take from the envelope what it has: by a list where that is all."""
+    if tracker.user is None:
+        return ids
+    shared = {"user", *tracker.entities} & ids.keys()
+    found = ids | {entity: {"from": "envelope"} for entity in shared}
+    if "seat" in ids:
+        found["seat"] = {"together": [tracker.user, *ids["seat"]["together"][1:]]}
+    return [*ids] if shared == ids.keys() else found
+
+
+def _event(about: dict[str, Any], tracker: Tracker) -> dict[str, Any]:
+    found = about | {"ids": _in_its_places(_ids(about["ids"], tracker), tracker)}
+    for key in {"values", "where"} & about.keys():
+        found[key] = _in_its_places(about[key], tracker)
+    return found | ({} if tracker.constant is None else {"name": tracker.constant})
+
+
+def written(draft: Draft, zone: str, tracker: Tracker) -> str:
+    """Write a draft down as YAML text, to read what a tracker writes."""
     sections = {
         "version": 1,
         "product": "drawn",
         "calendar": {"zone": zone, "week_starts": draft.pick("monday", "sunday", "thursday")},
-        "source": {"topics": ["events"], "envelope": draft.pick(*ENVELOPES)},
+        "source": {"topics": list(tracker.topics), "envelope": tracker.envelope},
         "entities": draft.entities,
-        "events": draft.events,
+        "events": {name: _event(about, tracker) for name, about in draft.events.items()},
         "streams": draft.streams,
         "params": draft.params,
         "sets": draft.sets,
@@ -241,6 +265,9 @@ def written(draft: Draft, zone: str) -> str:
     yaml.width = 1_000
     yaml.representer.ignore_aliases = lambda _: True  # the language knows none
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    text = io.StringIO()
-    yaml.dump({key: value for key, value in sections.items() if value}, text)
-    return text.getvalue()
+    stream = io.StringIO()
+    yaml.dump({key: value for key, value in sections.items() if value}, stream)
+    text = stream.getvalue()
+    for ours, theirs in tracker.entities.items():
+        text = re.sub(rf"\b{ours}\b", theirs, text)
+    return text

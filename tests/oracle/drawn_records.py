@@ -9,8 +9,8 @@ watermark.
 """
 
 import json
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from hypothesis.strategies import DrawFn
 
 from tests.oracle.model import Definition
 from tests.oracle.oracle import Record, Settings
+from tests.oracle.told import UNKNOWN, Message, Told, Tracker
 from tests.oracle.uses import Reach
 from tests.oracle.words import Path
 
@@ -40,6 +41,7 @@ FAULTS = (
     "unknown_name",
     "bad_time",
     "no_properties",
+    "no_events",
 )
 KINDS = ("good",) * GOOD + FAULTS
 UNREADABLE = frozenset(["surrogate", "too_deep"])
@@ -55,6 +57,7 @@ TRUTHS = (True, True, False, None)
 BAD_IDS = ("", "  ", "null", "Guest", "N/A", 0, -3, 2**53, "x" * 513, "a\u0001b", True, [], 1.5)
 BAD_FIELDS: tuple[tuple[Path, tuple[Any, ...]], ...] = (
     (("user",), BAD_IDS),
+    (("anon",), BAD_IDS),
     (("properties", "item"), BAD_IDS),
     (("context", "Org Id"), BAD_IDS),
     (("properties", "n"), ("5", True, [1], {"a": 1}, -1_000, 9_007_199_255, 1e300)),
@@ -62,12 +65,13 @@ BAD_FIELDS: tuple[tuple[Path, tuple[Any, ...]], ...] = (
     (("properties", "ok"), ("true", 1, 0)),
     (("record id",), ({}, [], True, 1.5)),
 )
-BAD_TIMES = {
-    "iso": (None, 1_743_300_000, "2025-03-30", "2025-03-30T00:00:00", "2100-01-01T00:00Z", "x"),
-    "utc": (None, 1_743_300_000, "2025-03-30", "2100-01-01T00:00", "2100-01-01T00:00Z", "x"),
-    "ms": (None, "1743300000000", True, 946_684_799_999, 4_102_444_800_000),
-    "s": (None, "1743300000", 946_684_799, 4_102_444_800),
-}
+ALONE = frozenset(["broken", "constant", "not_object", "too_large", "too_deep", "surrogate"])
+"""What a record is as a whole; and there is but one `tombstone`, `empty`, or without events."""
+WITHOUT_EVENTS = frozenset(["tombstone", "empty", "no_events"])
+SHARED = frozenset([("user",), ("anon",), ("context", "Org Id")])
+"""What all events of a record have in one place."""
+BESIDE_BYTES = 300_000
+"""Of a record that is small enough, while its twenty events are not."""
 
 
 @dataclass
@@ -92,42 +96,80 @@ class Stream:
 
     definition: Definition
     settings: Settings
-    quantum_ms: int
+    tracker: Tracker
     newest_ms: dict[int, int] = field(default_factory=dict)
     clock_ms: int = 0
     taught_ms: set[int] = field(default_factory=set)
-    written: dict[int, list[tuple[dict[str, Any], str]]] = field(default_factory=dict)
+    written: dict[int, list[Told]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    numbered: int = 0
 
-    def add(self, pick: Pick) -> None:
-        """Place a record, write it and move the watermark as it will."""
-        if pick.kind in {"tombstone", "empty"}:
-            self._emit(pick, pick.time_ms, None if pick.kind == "tombstone" else b"")
+    def add(self, batch: list[Pick]) -> None:
+        """Place the events of a record, write it and move the watermark as it will."""
+        head = batch[0]
+        if head.kind in WITHOUT_EVENTS:
+            self._emit(head, head.time_ms, self._without_events(head))
             return
-        time_ms = self._readable_time(pick) if pick.kind != "bad_time" else pick.time_ms
-        ingested_ms = max(self.clock_ms, time_ms, pick.time_ms + pick.delay_ms)
-        if pick.kind == "future":
-            ingested_ms = time_ms - self.settings.future_max_ms - (0, 1, 3_600_000)[pick.form % 3]
-        self._emit(pick, ingested_ms, self._write(pick, time_ms))
-        moves = pick.kind not in {"bad_time", "broken", "constant", "not_object", "too_large"}
-        if moves and time_ms <= ingested_ms + self.settings.future_max_ms:
-            self.newest_ms[pick.partition] = max(self.newest_ms.get(pick.partition, 0), time_ms)
+        times = {id(pick): self._time(pick) for pick in batch if pick.kind != "future"}
+        ingested_ms = max(
+            [self.clock_ms, *times.values(), *(p.time_ms + p.delay_ms for p in batch)]
+        )
+        for number, pick in enumerate(p for p in batch if p.kind == "future"):
+            if len(batch) == 1:
+                times[id(pick)] = self._readable_time(pick)
+                ingested_ms = self._too_early(pick, times[id(pick)])
+            else:
+                times[id(pick)] = ingested_ms + self.settings.future_max_ms + 1 + number
+        told = [self._told(pick, times[id(pick)]) for pick in batch]
+        self._emit(head, ingested_ms, self._message(head, told))
 
-    def _emit(self, pick: Pick, ingested_ms: int, value: bytes | None) -> None:
+    def _time(self, pick: Pick) -> int:
+        """Place an event that is not of the future, and move the watermark."""
+        if pick.kind == "bad_time":
+            return pick.time_ms
+        time_ms = self._readable_time(pick)
+        if pick.kind not in ALONE - UNREADABLE:
+            self._move(pick, time_ms)
+        return time_ms
+
+    def _too_early(self, pick: Pick, time_ms: int) -> int:
+        """Give when a record that is of the future came in, or nearly is so."""
+        by_ms = (0, 1, 3_600_000)[pick.form % 3]
+        if by_ms == 0:
+            self._move(pick, time_ms)
+        return time_ms - self.settings.future_max_ms - by_ms
+
+    def _move(self, pick: Pick, time_ms: int) -> None:
+        self.newest_ms[pick.partition] = max(self.newest_ms.get(pick.partition, 0), time_ms)
+
+    def _emit(self, pick: Pick, ingested_ms: int, message: Message) -> None:
         if pick.kind != "future":
             self.clock_ms = max(self.clock_ms, ingested_ms)
         offset = sum(r.partition == pick.partition for r in self.records)
-        self.records.append(Record(pick.partition, offset, ingested_ms, value))
+        topics = self.tracker.topics
+        if message.ingested_ms is not None:
+            ingested_ms = message.ingested_ms
+        self.records.append(
+            Record(
+                pick.partition,
+                offset,
+                ingested_ms,
+                message.body,
+                message.key,
+                message.headers,
+                topics[pick.partition % len(topics)],
+            )
+        )
 
     def _readable_time(self, pick: Pick) -> int:
         newest = self.newest_ms.get(pick.partition)
         time_ms = pick.time_ms
         if newest is not None:
             time_ms = self._placed(pick, time_ms, newest)
-        time_ms -= time_ms % self.quantum_ms
+        time_ms -= time_ms % self.tracker.quantum_ms
         if self._teaches(pick.name) and pick.kind not in UNREADABLE:
             while time_ms in self.taught_ms:
-                time_ms += self.quantum_ms
+                time_ms += self.tracker.quantum_ms
             self.taught_ms.add(time_ms)
         return time_ms
 
@@ -153,19 +195,42 @@ class Stream:
             teachers |= set(stream.parts.values())
         return any(name in definition.events[event].names for event in teachers)
 
-    def _write(self, pick: Pick, time_ms: int) -> bytes:
-        body, record_id = json.loads(json.dumps(pick.body)), f"r{len(self.records)}"
-        shown_id: Any = (record_id, record_id, record_id, None, "", record_id)[pick.form % 6]
+    def _told(self, pick: Pick, time_ms: int) -> Told:
+        """Say what an event has to tell; a repeated one tells all of it again at times."""
+        self.numbered += 1
+        body, number = json.loads(json.dumps(pick.body)), f"r{self.numbered}"
+        if pick.kind == "no_properties":
+            body["properties"] = (None, 5, [], "x")[pick.form % 4]
+        shown: Any = (number, number, number, None, "", number)[pick.form % 6]
+        if pick.kind == "field":
+            shown = self._spoil(body, pick, shown)
+        told = Told(
+            {"no_name": None, "name_type": 5, "surrogate": "open\ud800"}.get(
+                pick.kind, UNKNOWN if pick.kind == "unknown_name" else pick.name
+            ),
+            time_ms,
+            pick.kind == "bad_time",
+            shown,
+            body.get("user"),
+            body.get("anon"),
+            body["context"]["Org Id"],
+            body["properties"],
+            pick.form,
+        )
         written = self.written.setdefault(pick.partition, [])
         if pick.kind == "repeat" and written:
-            same_body, shown_id = written[-1 - pick.same_id_as % len(written)]
-            if pick.form % 2:
-                body = json.loads(json.dumps(same_body))
-        elif pick.kind == "good" and shown_id:
-            written.append((json.loads(json.dumps(body)), shown_id))
-        if pick.kind == "field":
-            shown_id = self._spoil(body, pick, shown_id)
-        return self._bytes(pick, self._enveloped(pick, body, shown_id, time_ms))
+            return self._again(told, written[-1 - pick.same_id_as % len(written)])
+        if pick.kind == "good" and shown:
+            written.append(told)
+        return told
+
+    def _again(self, told: Told, before: Told) -> Told:
+        """Repeat an id, and what it came with, and even the whole of it."""
+        if told.form % 3 and not self._teaches(str(before.name)):
+            return before
+        if told.form % 2:
+            return replace(before, name=told.name, time_ms=told.time_ms, form=told.form)
+        return replace(told, id=before.id)
 
     def _spoil(self, body: dict[str, Any], pick: Pick, shown_id: object) -> object:
         """Put one bad value in, and nothing else that could be refused."""
@@ -178,77 +243,43 @@ class Stream:
         for step in above:
             place = place[step]
         place[key] = bad
+        if path == ("anon",):
+            body["user"] = None
         return shown_id
 
-    def _enveloped(
-        self, pick: Pick, body: dict[str, Any], record_id: object, time_ms: int
-    ) -> dict[str, Any]:
-        envelope = self.definition.envelope
-        name: Any = pick.name
-        if pick.kind in {"no_name", "name_type", "unknown_name", "surrogate"}:
-            name = {"no_name": None, "name_type": 5, "surrogate": "open\ud800"}.get(pick.kind, "no")
-        time_path, unit = envelope.times[0]
-        time: Any = _time_text(time_ms, unit, pick.form)
-        if pick.kind == "bad_time":
-            bad = BAD_TIMES[unit]
-            time = bad[pick.form % len(bad)]
-        if pick.kind == "no_properties":
-            body["properties"] = (None, 5, [], "x")[pick.form % 4]
-        if pick.kind == "too_deep":
-            body["deep"] = json.loads("[" * 100 + "]" * 100)
-        _put(body, envelope.names[0], name)
-        _put(body, time_path, time)
-        for path in () if envelope.id is None else envelope.id.paths:
-            if path == envelope.id.paths[-1]:
-                _put(body, path, record_id)
-            elif path not in (time_path, *envelope.names):
-                _put(body, path, ("one", "other")[pick.form % 2])
-        return body
+    def _without_events(self, pick: Pick) -> Message:
+        """Write nothing, or a record whose list is none or has none."""
+        if pick.kind != "no_events" or self.tracker.each is None:
+            return Message(None if pick.kind == "tombstone" else b"", b"u1")
+        key, form = self.tracker.each, pick.form
+        lists: tuple[Any, ...] = ({}, {key: []}, {key: None}, {key: [None]}, {key: [5, []]})
+        return Message(json.dumps({"mpid": 5, **lists[form % 5]}).encode())
 
-    def _bytes(self, pick: Pick, body: dict[str, Any]) -> bytes:
+    def _message(self, pick: Pick, told: list[Told]) -> Message:
+        messages = [self.tracker.write(each) for each in told]
+        body = messages[0].body
+        if self.tracker.each is not None:
+            body[self.tracker.each] = [m.body[self.tracker.each][0] for m in messages]
+        return replace(messages[0], body=self._bytes(pick, body))
+
+    def _bytes(self, pick: Pick, body: Any) -> bytes:
         match pick.kind:
             case "not_object":
                 return (b"[1]", b"null", b'"x"', b"5")[pick.form % 4]
             case "constant":
                 body["more"] = (float("nan"), float("inf"))[pick.form % 2]
-        for (key,) in self.definition.envelope.text:
-            if isinstance(body.get(key), dict) and pick.form % 3:
-                body[key] = json.dumps(body[key])
-            elif pick.kind == "no_properties":
-                body[key] = ("", "no object", "[1]", None)[pick.form % 4]
+            case "too_deep":
+                body["deep"] = json.loads("[" * 100 + "]" * 100)
+            case "too_large" if self.tracker.each is not None and pick.form % 3:
+                body[self.tracker.each] *= (0, 20, 1_001)[pick.form % 3]
+                body["more"] = "x" * (0, BESIDE_BYTES, 0)[pick.form % 3]
         value = json.dumps(body, ensure_ascii=pick.form % 2 == 0 or pick.kind == "surrogate")
         match pick.kind:
             case "broken":
                 return value.encode()[: -1 - pick.form] if pick.form % 2 else b"\xff" + b"{}"
-            case "too_large":
+            case "too_large" if self.tracker.each is None or pick.form % 3 == 0:
                 return value.encode().ljust(1024 * 1024 + pick.form % 2)
         return value.encode()
-
-
-def _put(body: dict[str, Any], path: Path, value: object) -> None:
-    *above, key = path
-    for step in above:
-        if not isinstance(body.get(step), dict):
-            body[step] = {}
-        body = body[step]
-    body[key] = value
-
-
-def _time_text(time_ms: int, unit: str, form: int) -> str | float:
-    """Write a time in one of the ways that mean the same millisecond."""
-    if unit == "ms":
-        beside = (0.25, 0.5)[time_ms % 2 == 0]  # halfway between two, the even one counts
-        return time_ms + (beside, -beside)[form % 2] if form % 7 == 3 else time_ms
-    if unit == "s":
-        return time_ms // 1_000 if time_ms % 1_000 == 0 else time_ms / 1_000
-    zone = (UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=3)))[form % 3]
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=time_ms)
-    local = moment.astimezone(zone)
-    parts = "minutes" if time_ms % 60_000 == 0 and form % 4 == 0 else "milliseconds"
-    text = local.isoformat(sep="T" if form % 5 else " ", timespec=parts)
-    if parts == "milliseconds" and form % 4 == 1:
-        text = text[:23] + "987654" + text[23:]
-    return text.replace("+00:00", "" if unit == "utc" and form % 7 else "Z")
 
 
 def _body(draw: DrawFn) -> dict[str, Any]:
@@ -287,10 +318,28 @@ def picks(
     )
 
 
-def streamed(definition: Definition, settings: Settings, drawn: list[Pick]) -> list[Record]:
+def _batches(drawn: Iterable[Pick], tracker: Tracker) -> Iterator[list[Pick]]:
+    """Give what comes in one record, in the order of arrival: of most trackers one event."""
+    waiting: dict[int, list[Pick]] = {}
+    for pick in drawn:
+        shares = tracker.each is not None and pick.kind not in ALONE | WITHOUT_EVENTS
+        if not shares or (pick.kind == "field" and pick.fault[0] in SHARED):
+            yield [pick]
+            continue
+        waiting.setdefault(pick.partition, []).append(pick)
+        if pick.form % 3 == 0:
+            yield waiting.pop(pick.partition)
+    yield from waiting.values()
+
+
+def streamed(
+    definition: Definition, settings: Settings, drawn: list[Pick], tracker: Tracker
+) -> list[Record]:
     """Write the records in the order in which they arrive."""
-    # A quarter of a second is exact as a fraction of seconds; other units have milliseconds.
-    stream = Stream(definition, settings, 250 if definition.envelope.times[0][1] == "s" else 1)
-    for pick in sorted(drawn, key=lambda p: p.time_ms + p.delay_ms):
-        stream.add(pick)
+    stream = Stream(definition, settings, tracker)
+    if len(tracker.topics) > 1:
+        drawn = [replace(p, name=tracker.topics[p.partition]) for p in drawn]
+    in_order = sorted(drawn, key=lambda p: p.time_ms + p.delay_ms)
+    for batch in _batches(in_order, tracker):
+        stream.add(batch)
     return stream.records

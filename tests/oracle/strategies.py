@@ -14,6 +14,7 @@ from tests.oracle.drawn_classes import ADD
 from tests.oracle.drawn_days import ZONES, special_days
 from tests.oracle.drawn_definition import drafted, written
 from tests.oracle.drawn_records import Pick, picks, streamed
+from tests.oracle.drawn_trackers import TRACKERS
 from tests.oracle.growth import growths, period_ms
 from tests.oracle.language import read
 from tests.oracle.model import Definition
@@ -36,6 +37,8 @@ class Case:
     tick_ms: int
     about: str = "plain"
     """Its class."""
+    tracker: str = "segment"
+    """Who writes its records."""
 
 
 def _base_ms(draw: DrawFn, zone: str) -> int:
@@ -141,6 +144,7 @@ def cases(
     records_max: int = 80,
     classes: Sequence[str] = ("plain",),
     zone: str | None = None,
+    trackers: Sequence[str] = tuple(TRACKERS),
 ) -> Case:
     """Draw a definition, a stream of records for it, settings and ticks to look at.
 
@@ -152,6 +156,7 @@ def cases(
         records_max: how many records at most, but for those of long before.
         classes: of `drawn_classes.ADD`, one of which the case is about.
         zone: of the calendar, any of `ZONES` unless given.
+        trackers: of `TRACKERS`, one of which writes the records.
     """
     about = draw(st.sampled_from(classes))
     scale = draw(st.sampled_from((SLOW, *SCALES[-1:]) if about == "habits" else SCALES))
@@ -159,7 +164,8 @@ def cases(
     draft = drafted(draw, scale, small=about != "plain", has_calendar=about != "growth")
     ADD[about](draft)
     zone = zone or draw(st.sampled_from(ZONES))
-    text = written(draft, zone)
+    tracker = draw(st.sampled_from(trackers))
+    text = written(draft, zone, TRACKERS[tracker])
     definition = read(text)
     settings = _settings(draw, scale)
     base_ms = _base_ms(draw, zone)
@@ -175,5 +181,5 @@ def cases(
             Pick(**{**vars(p), "time_ms": before_ms, "kind": "good", "delay_ms": 0})
             for p in drawn[:5]
         ]
-    records = streamed(definition, settings, drawn)
-    return Case(text, records, settings, ticks_ms, scale.tick_ms, about)
+    records = streamed(definition, settings, drawn, TRACKERS[tracker])
+    return Case(text, records, settings, ticks_ms, scale.tick_ms, about, tracker)
