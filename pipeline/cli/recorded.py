@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cli.exits import Exit, leave
+from pipeline.core.deployment import Deployment
+from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.records import Counts
-from pipeline.edges.files import FileSource
+from pipeline.edges.files import STANDARD_INPUT, FileSource, Lines
+from pipeline.engine.local import span_of_events
 from pipeline.settings import duration_ms
 
 # Beyond this a slip of the pen (--every 1s over a year) would run for hours before it is noticed.
@@ -75,6 +78,26 @@ def ticks_between(first: int, last: int | None, every: int, at_most: int = TICKS
     if len(ticks) > at_most:
         leave(Exit.USAGE, f"{len(ticks):,} ticks are too many; ask for {at_most:,} at the most")
     return ticks
+
+
+def found_span(
+    plan: Plan, deployment: Deployment, events: Sequence[str], lines: Lines
+) -> tuple[int, int] | None:
+    """The first tick after the first event, and the newest event; None where nothing is one.
+
+    Exits for standard input, which can be read once only.
+
+    Raises:
+        UnreachableError: A file cannot be read.
+        UnreadableError: A line is none.
+    """
+    if STANDARD_INPUT in events:
+        leave(Exit.USAGE, "standard input can be read once only: say --from, or name a file")
+    reader = FileSource(events, now_ms(), lines=lines).open(0, {})
+    span = span_of_events(plan, deployment, reader)
+    reader.close()
+    every = deployment.tick_ms
+    return None if span is None else ((span[0] // every + 1) * every, span[1])
 
 
 def now_ms() -> int:

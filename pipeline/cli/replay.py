@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -18,6 +18,7 @@ from pipeline.cli.products import plan_at
 from pipeline.cli.recorded import (
     Lateness,
     duration_option,
+    found_span,
     moment_option,
     now_ms,
     summary,
@@ -31,6 +32,7 @@ from pipeline.core.publish import UNJUDGED, Row, Tick, rows
 from pipeline.core.windows import DAY_MS, MINUTE_MS
 from pipeline.edges.faults import UnreachableError, UnreadableError
 from pipeline.edges.files import FileSource, Lines
+from pipeline.edges.transitions import TransitionsFile
 from pipeline.engine.local import LocalEngine, replay as replayed
 from pipeline.terminal.width import console_for
 
@@ -53,7 +55,10 @@ Events = Annotated[
         "is a partition, with a watermark and a memory of message ids of its own."
     ),
 ]
-First = Annotated[int, moment_option("--from", "The first tick.")]
+First = Annotated[
+    int | None,
+    moment_option("--from", "The first tick; the first after the first event if not given."),
+]
 Last = Annotated[int | None, moment_option("--to", "The last tick; the newest event if not given.")]
 Every = Annotated[int, duration_option("From tick to tick.", "1d")]
 AsLines = Annotated[
@@ -76,7 +81,7 @@ Transitions = Annotated[
 def replay(
     definitions: Definition,
     events: Events,
-    first: First,
+    first: First = None,
     last: Last = None,
     every: Every = DAY_MS,
     lateness: Lateness = MINUTE_MS,
@@ -86,16 +91,18 @@ def replay(
 ) -> None:
     """Replay recorded events; print every metric at every tick from --from on.
 
-    Earlier events build the state. The numbers are those of a live run with the same lateness.
+    Events before that build the state. The numbers are those of a live run with the same lateness.
     """
     plan = plan_at(definitions)
-    ticks = ticks_between(first, last, every)
-    told = None if transitions is None else transitions_file(plan, transitions, anew=True)
-    hear = None if told is None else told.write
-    engine = LocalEngine(plan, Deployment(lateness_ms=lateness, tick_ms=every, shards=1), hear)
+    deployment = Deployment(lateness_ms=lateness, tick_ms=every, shards=1)
+    told: TransitionsFile | None = None
     try:
+        ticks, beyond = _ticks(plan, deployment, events, lines, first, last)
+        if transitions is not None:
+            told = transitions_file(plan, transitions, anew=True)
+        engine = LocalEngine(plan, deployment, None if told is None else told.write)
         source = FileSource(events, now_ms(), engine.reached_ms, lines)
-        made = replayed(engine, source.open(0, {}), ticks, beyond_the_newest=last is not None)
+        made = replayed(engine, source.open(0, {}), ticks, beyond_the_newest=beyond)
         _write(plan, with_progress(made, source), output)
     except UnreachableError as fault:
         leave(Exit.USAGE, str(fault))
@@ -107,8 +114,34 @@ def replay(
         leave(Exit.USAGE, f"{transitions} cannot be written: {fault.strerror}")
     typer.echo(summary(engine.counts), err=True)
     if engine.counts.consumed and not engine.counts.matched:
-        instead = "`northstar sniff` says which envelope and which names the records have"
-        leave(Exit.FINDINGS, f"no record was one of the definition's events: {instead}")
+        leave(Exit.FINDINGS, _NOTHING)
+
+
+_NOTHING: Final = (
+    "no record was one of the definition's events: "
+    "`northstar sniff` says which envelope and which names the records have"
+)
+
+
+def _ticks(
+    plan: Plan,
+    deployment: Deployment,
+    events: Sequence[str],
+    lines: Lines,
+    first: int | None,
+    last: int | None,
+) -> tuple[range, bool]:
+    """The ticks asked for, and whether those beyond the newest event are. Exits where none are."""
+    every, beyond = deployment.tick_ms, last is not None
+    if first is None and every > 0:
+        span = found_span(plan, deployment, events, lines)
+        if span is None:
+            leave(Exit.FINDINGS, _NOTHING)
+        first, newest = span
+        # Where all events are between two ticks the later one shows them.
+        beyond = beyond or first > newest
+        last = max(first, newest) if last is None else last
+    return ticks_between(first or 0, last, every), beyond
 
 
 def _write(plan: Plan, ticks: Iterable[Tick], output: Output) -> None:

@@ -16,6 +16,7 @@ from pipeline.cli.products import definition_at
 from pipeline.cli.recorded import (
     Lateness,
     duration_option,
+    found_span,
     moment_option,
     now_ms,
     summary,
@@ -34,7 +35,7 @@ from pipeline.spec import Result
 from pipeline.spec.problem import suggestion
 from pipeline.spec.render import Format, rendered
 from pipeline.trial.outcome import LAGS, outcome, plain
-from pipeline.trial.run import Played, Step, Trial, span_ms as span_of_events, steps
+from pipeline.trial.run import Played, Step, Trial, steps
 from pipeline.trial.sides import Side, number_of, other_source
 from pipeline.trial.thresholds import varied
 
@@ -181,12 +182,8 @@ class _Records:
         self._now_ms = now_ms()
 
     def span_ms(self, plan: Plan) -> tuple[int, int] | None:
-        """From when to when there are events."""
-        source = FileSource(self._events, self._now_ms, lines=self._lines)
-        reader = source.open(0, {})
-        found = span_of_events(plan, self.deployment, reader)
-        reader.close()
-        return found
+        """From the first step to the newest event."""
+        return found_span(plan, self.deployment, self._events, self._lines)
 
     def played(self, plan: Plan, ticks: range, *, beyond: bool, shows: bool) -> Played:
         """An engine on its way through the events."""
@@ -205,8 +202,8 @@ def _steps(trial: Trial, records: _Records, first: int | None, last: int | None)
         span = records.span_ms(trial.present.plan)
         if span is None:
             leave(Exit.FINDINGS, "no record was one of the present definition's events")
-        first = (span[0] // every + 1) * every
-        last = span[1] if last is None else last
+        first, newest = span
+        last = newest if last is None else last
     ticks = ticks_between(first, last, every, STEPS_MAX)
     candidate = records.played(trial.candidate.plan, ticks, beyond=beyond, shows=True)
     present = records.played(trial.present.plan, ticks, beyond=beyond, shows=False)

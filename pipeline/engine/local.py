@@ -194,3 +194,21 @@ def replay(
         if waiting:
             engine.pass_grid(min(reached, waiting[-1] - 1))
             engine.settle(min(waiting[-1], engine.grid_after(reached)))
+
+
+def span_of_events(
+    plan: Plan, deployment: Deployment, reader: SlotReader, limit: int = 16_384
+) -> tuple[int, int] | None:
+    """When the first of a plan's events becomes visible, and the newest event time; None of none.
+
+    Reads everything, and keeps nothing of it.
+    """
+    decoder = Decoder(plan, deployment)
+    states = {partition: decoder.fresh() for partition in reader.partitions()}
+    firsts: list[int] = []
+    while not all(map(reader.finished, reader.partitions())):
+        for records in reader.poll(limit):
+            batch = decoder.decode(records, states[records.partition]).batch
+            firsts += [int(batch.visible_ms.min())] if len(batch) else []
+        firsts = [min(firsts)] if firsts else []
+    return (firsts[0], max(each.newest_ms for each in states.values())) if firsts else None

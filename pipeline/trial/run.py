@@ -6,13 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.core.compose import Reading
-from pipeline.core.decode import Decoder
-from pipeline.core.deployment import Deployment
 from pipeline.core.measures import Number
-from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.engine.local import LocalEngine
-from pipeline.engine.source import SlotReader
 from pipeline.trial.overlap import Overlap, overlap
 from pipeline.trial.sides import Side, why_not_overlapped
 
@@ -99,21 +95,3 @@ def _overlap(trial: Trial, candidate: LocalEngine, present: LocalEngine, at_ms: 
     assert left is not None
     assert right is not None
     return overlap(candidate.counted(left, at_ms), present.counted(right, at_ms))
-
-
-def span_ms(
-    plan: Plan, deployment: Deployment, reader: SlotReader, limit: int = 16_384
-) -> tuple[int, int] | None:
-    """When the first of a plan's events becomes visible, and the newest event time; None of none.
-
-    Reads everything, and keeps nothing of it.
-    """
-    decoder = Decoder(plan, deployment)
-    states = {partition: decoder.fresh() for partition in reader.partitions()}
-    firsts: list[int] = []
-    while not all(map(reader.finished, reader.partitions())):
-        for records in reader.poll(limit):
-            batch = decoder.decode(records, states[records.partition]).batch
-            firsts += [int(batch.visible_ms.min())] if len(batch) else []
-        firsts = [min(firsts)] if firsts else []
-    return (firsts[0], max(each.newest_ms for each in states.values())) if firsts else None
