@@ -216,7 +216,7 @@ class Decoder:
         if self._unwrap is None:
             return values, at
         beside = Beside(poll.records.carried, at)
-        events, of = self._unwrap(values, beside, poll.rejected)
+        events, of = self._unwrap(values, beside, poll.counts, poll.rejected)
         poll.counts.consumed += len(events) - len(np.unique(of))
         return events, of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from pipeline.core.timestamps import milliseconds
 from pipeline.core.wanted import USE, id_paths, time_places
 
 Flags = NDArray[np.bool_]
+
+_EXACT: Final = range(-(1 << 63), 1 << 64)  # what 64 bits hold, with a sign or without
 
 
 def fitting(shape: RecordShape, fields: Fields, path: Path, use: Use) -> tuple[list[Any], Flags]:
@@ -79,7 +81,9 @@ class Enveloped:
         found = fitting(self._shape, fields, path, Use.ID)[0]
         if path not in self._envelope.exact:
             return found
-        return [str(value) if isinstance(value, int) else value for value in found]
+        return [
+            str(value) if isinstance(value, int) and value in _EXACT else value for value in found
+        ]
 
     def id_hashes(self, fields: Fields, times_ms: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The hash of each row's message id, 0 where it has none."""

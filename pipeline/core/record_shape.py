@@ -85,15 +85,15 @@ class _Branch:
         return f"f{[*self.below].index(key)}"
 
     def seal(self) -> None:
-        """Make the structs, innermost first."""
+        """Make the structs, innermost first; a record of which nothing is read has one, too."""
         for child in self.below.values():
-            child.seal()
-        if self.below:
-            fields = [(self.name_of(key), child.type, None) for key, child in self.below.items()]
-            renamed = {self.name_of(key): key for key in self.below}
-            self.struct = msgspec.defstruct("Record", fields, rename=renamed, gc=False)
-            written = [(name, msgspec.Raw, _NULL) for name in renamed]
-            self.raws = msgspec.defstruct("Raws", written, rename=renamed, gc=False)
+            if child.below:
+                child.seal()
+        fields = [(self.name_of(key), child.type, None) for key, child in self.below.items()]
+        renamed = {self.name_of(key): key for key in self.below}
+        self.struct = msgspec.defstruct("Record", fields, rename=renamed, gc=False)
+        written = [(name, msgspec.Raw, _NULL) for name in renamed]
+        self.raws = msgspec.defstruct("Raws", written, rename=renamed, gc=False)
 
     @property
     def type(self) -> Any:  # noqa: ANN401 - a type made at run time
@@ -239,7 +239,11 @@ class RecordShape:
     def _misfits(self, record: dict[str, Any], told: Mapping[Path, Any]) -> Iterator[Path]:
         known = {path: told.get(path) for path in self._names if is_carried(path)}
         known |= {path: look_up(record, path) for path in self._names if path not in known}
-        ill = [path for path in self._names if not fits(known[path], Use.TEXT)]
+        ill = [
+            path
+            for path in self._names
+            if not fits(known[path], Use.TEXT) or next(self._unopened_on(path, record), None)
+        ]
         if ill:
             yield ill[0]
             return
@@ -249,7 +253,11 @@ class RecordShape:
         for path, use in sorted(places):
             if not _readable(record, (path, use)):
                 yield path
-            yield from (at for at in self._texts if at == path[: len(at)] and _unopened(record, at))
+            yield from self._unopened_on(path, record)
+
+    def _unopened_on(self, path: Path, record: dict[str, Any]) -> Iterator[Path]:
+        """The places on the way of a path where text is no object."""
+        return (at for at in self._texts if at == path[: len(at)] and _unopened(record, at))
 
     def fields(self, rows: Sequence[Row], beside: Beside | None = None) -> Fields:
         """What rows hold, place by place, and what the log carries beside them."""

@@ -24,11 +24,11 @@ PHASES = (Phase.generate, Phase.shrink)
 def reproduction(case: Case, disagreements: Sequence[str]) -> str:
     """Write a case down so that it can be looked into by hand."""
     records = [
-        f"  {r.topic}/{r.partition}/{r.offset} at {r.ingested_ms}: {r.value!r} {r.key!r} {r.headers}"
+        f"{r.topic} {r.partition}/{r.offset} at {r.ingested_ms}: {r.value!r} {r.key!r} {r.headers}"
         for r in sorted(case.records, key=lambda r: (r.partition, r.offset))
     ]
-    settled = f"{case.tracker}: {case.settings}, a tick of {case.tick_ms} ms, looked at at {case.ticks_ms}"
-    return "\n".join([case.definition, settled, *records, *disagreements])
+    settled = f"{case.settings}, a tick of {case.tick_ms} ms, looked at at {case.ticks_ms}"
+    return "\n".join([case.definition, case.tracker, settled, *records, *disagreements])
 
 
 def disagreements(case: Case) -> list[str]:

@@ -24,6 +24,7 @@ from pipeline.engine.recovery import known_in
 from pipeline.spec import read_text
 from tests.engine.both_engines import bytewax, deployed, local, until_exhausted
 from tests.engine.memory_source import MemorySource, as_polled
+from tests.oracle.drawn_trackers import ONE_EVENT_EACH
 from tests.oracle.strategies import cases
 
 SLOTS = 2
@@ -116,7 +117,7 @@ def numbers(reading):
 @st.composite
 def changes(draw):
     """A case, and two definitions that its stream is read with, one after the other."""
-    case = draw(cases())
+    case = draw(cases(trackers=ONE_EVENT_EACH))
     texts = [draw(changed(case.definition)), draw(changed(case.definition)), case.definition]
     return case, draw(st.permutations(texts))[:2]
 

@@ -19,6 +19,7 @@ from tests.engine.against_the_oracle import RECORDS_MAX
 from tests.engine.both_engines import compiled, deployed, local, same
 from tests.engine.memory_source import MemorySource, as_polled
 from tests.oracle.drawn_classes import ADD
+from tests.oracle.drawn_trackers import ONE_EVENT_EACH, TRACKERS
 from tests.oracle.oracle import Record
 from tests.oracle.strategies import Case, cases
 
@@ -34,9 +35,9 @@ several_cases = settings(
 )
 
 
-def of_any_class():
+def of_any_class(trackers=tuple(TRACKERS)):
     """A case of any class of the language."""
-    return cases(RECORDS_MAX, tuple(ADD))
+    return cases(RECORDS_MAX, tuple(ADD), trackers=trackers)
 
 
 def in_pieces(plan, deployment, source, ticks, limit=16_384):
@@ -81,7 +82,7 @@ def test_drawn_partitions_may_be_mixed_in_any_way(case: Case, luck: int):
 
 
 @several_cases
-@given(of_any_class(), st.randoms(use_true_random=False))
+@given(of_any_class(ONE_EVENT_EACH), st.randoms(use_true_random=False))
 def test_drawn_records_may_come_in_any_order_within_the_lateness(case: Case, luck: Random):
     """Records that are all in time give the same ticks in whatever order that leaves them so."""
     plan, deployment = compiled(case.definition), deployed(case)

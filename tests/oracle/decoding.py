@@ -8,13 +8,13 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.oracle.expression import NUMBER, TEXT
 from tests.oracle.model import Definition, Envelope, Event, IdSource
-from tests.oracle.unpacking import Body, Record, Refused, at, events, find, judged
+from tests.oracle.unpacking import Beyond, Body, Record, Refused, at, events, find
 from tests.oracle.uses import place_types
 from tests.oracle.words import Path
 
@@ -95,11 +95,16 @@ def time_ms(value: object, unit: str) -> int:
     return found
 
 
-def _checked_id(value: object, *, exact: bool = False) -> str | None:
+def _id_like(value: object) -> str | int | None:
+    """Hold a part of an id to its type."""
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+        return value
+    raise Refused("field_type")
+
+
+def _checked_id(value: str | int | None, *, exact: bool = False) -> str | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Refused("field_type")
     if isinstance(value, int):
         low, high = (-(2**63), 2**64) if exact else (1, 2**53)
         if not low <= value < high or value == 0:
@@ -112,34 +117,22 @@ def _checked_id(value: object, *, exact: bool = False) -> str | None:
     return value
 
 
-def _together(
-    record: Body, paths: tuple[Path, ...], read: Callable[[object, Path], str | None]
-) -> str | None:
-    """Read an id of several parts: none where one is absent, whatever the others are."""
-    found = [find(record, path) for path in paths]
-    if None in found:
-        return None
-    parts = [read(judged(part), path) for part, path in zip(found, paths, strict=True)]
-    return None if None in parts else json.dumps(parts)
-
-
 def entity_id(record: Body, source: IdSource, exact: tuple[Path, ...] = ()) -> str | None:
     """Step 5: one id, in a form in which only equal ids are equal.
 
     Ids of a later path in `first` carry that path, and ids of several parts are a list, so
-    that neither is ever equal to a plain id.
+    that neither is ever equal to a plain id. Every path is held to its type, whichever counts.
     """
-
-    def read(value: object, path: Path) -> str | None:
-        return _checked_id(value, exact=path in exact)
-
+    found = {path: _id_like(at(record, path)) for path in source.paths}
     if source.kind == "together":
-        parts = _together(record, source.paths, read)
-        return None if parts is None else "list " + parts
-    for number, path in enumerate(source.paths):
-        found = read(at(record, path), path)
-        if found is not None:
-            return f"text {found}" if number == 0 else f"from {'.'.join(path)} {found}"
+        if None in found.values():
+            return None
+        parts = [_checked_id(part, exact=path in exact) for path, part in found.items()]
+        return "list " + json.dumps(parts)
+    for number, (path, value) in enumerate(found.items()):
+        if value is not None:
+            checked = _checked_id(value, exact=path in exact)
+            return f"text {checked}" if number == 0 else f"from {'.'.join(path)} {checked}"
     return None
 
 
@@ -158,27 +151,15 @@ def _typed(value: object, kind: str) -> Place:
     raise Refused("field_type")
 
 
-def _id_part(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Refused("field_type")
-    return str(value)
-
-
-def record_id(record: Body, envelope: Envelope) -> str | None:
+def record_id(record: Body, envelope: Envelope, name: str, at_ms: int) -> str | None:
     """Step 5: the record's own id; one of several parts is none where one of them is."""
     if envelope.id is None:
         return None
-    units = dict(envelope.times)
-
-    def read(value: object, path: Path) -> str | None:
-        return str(time_ms(value, units[path])) if path in units else _id_part(value)
-
-    if envelope.id.kind == "together":
-        return _together(record, envelope.id.paths, read)
-    (path,) = envelope.id.paths
-    return read(at(record, path), path)
+    stands_for = dict.fromkeys(dict(envelope.times), at_ms) | dict.fromkeys(envelope.names, name)
+    parts = [stands_for.get(path) or _id_like(at(record, path)) for path in envelope.id.paths]
+    if None in parts or "" in parts:
+        return None
+    return json.dumps([str(part) for part in parts])
 
 
 class Decoder:
@@ -188,40 +169,48 @@ class Decoder:
         self.envelope = definition.envelope
         self.events = definition.events
         self.types = {name: place_types(definition, name) for name in definition.events}
+        self.read = frozenset(self._paths())
+
+    def _paths(self) -> Iterator[Path]:
+        """Give every path that something reads."""
+        yield from self.envelope.names
+        yield from dict(self.envelope.times)
+        yield from () if self.envelope.id is None else self.envelope.id.paths
+        for event in self.events.values():
+            yield from (path for source in event.ids.values() for path in source.paths)
+            yield from self.types[event.name]
 
     def decode(self, record: Record) -> list[Decoded]:
         """Take a record through steps 1 to 5: all its events, or one that stands for it."""
         if not record.value:
             return [Decoded("filtered")]
         try:
-            return [self._decode(body) for body in list(events(record, self.envelope))]
+            bodies = events(record, self.envelope, self.read)
         except Refused as refused:
             return [Decoded(str(refused))]
+        return [self._decode(body) for body in bodies] or [Decoded("filtered")]
 
     def _decode(self, body: Body) -> Decoded:
+        if any(isinstance(find(body, path), Beyond) for path in self.read):
+            return Decoded("invalid_json")
         decoded = Decoded(time_ms=self._time_if_readable(body))
         try:
             decoded.fate = self._fill(decoded, body)
         except Refused as refused:
             decoded.fate = str(refused)
-        if decoded.fate == "invalid_json":
-            decoded.time_ms = None  # of a text that is no JSON nothing can be read
         return decoded
 
-    def _name(self, body: Body) -> object:
-        """Read the first name that is there."""
-        if self.envelope.constant is not None:
-            return self.envelope.constant
-        for path in self.envelope.names:
-            found = at(body, path)
-            if found is not None:
-                return found
-        return None
+    def _name(self, body: Body) -> str | None:
+        """Step 3: read the first name that is there, and hold all to be text."""
+        found = [at(body, path) for path in self.envelope.names]
+        if not all(name is None or isinstance(name, str) for name in found):
+            raise Refused("field_type")
+        return next((str(name) for name in found if name is not None), self.envelope.constant)
 
     def _time(self, body: Body) -> int:
         """Read the first time that is there with the type of its unit."""
         for path, unit in self.envelope.times:
-            found = at(body, path)
+            found = find(body, path)
             if _is_of_unit(found, unit):
                 return time_ms(found, unit)
         raise Refused("bad_time")
@@ -234,25 +223,21 @@ class Decoder:
             return None
 
     def _fill(self, decoded: Decoded, body: Body) -> str | None:
-        if self.envelope.each is not None and body[self.envelope.each] is None:
-            return "filtered"
         name = self._name(body)
-        if name is not None and not isinstance(name, str):
-            return "field_type"
         borne = [event for event in self.events.values() if name in event.names]
         if not borne:
             return "filtered"
-        self._time(body)
+        at_ms = self._time(body)
         faults = set(self._read_fields(decoded, body, borne))
-        order = ("invalid_json", "field_type", "bad_time", "bad_id")
+        try:
+            decoded.id = record_id(body, self.envelope, str(name), at_ms)
+        except Refused as refused:
+            faults.add(str(refused))
+        order = ("field_type", "bad_time", "bad_id")
         return next((reason for reason in order if reason in faults), None)
 
     def _read_fields(self, decoded: Decoded, body: Body, borne: list[Event]) -> Iterator[str]:
         """Read ids and values of every event borne, and name every fault met."""
-        try:
-            decoded.id = record_id(body, self.envelope)
-        except Refused as refused:
-            yield str(refused)
         for event in borne:
             bearing = decoded.bearings.setdefault(event.name, Bearing({}, {}))
             for entity, source in event.ids.items():

@@ -252,14 +252,15 @@ class Stream:
         if pick.kind != "no_events" or self.tracker.each is None:
             return Message(None if pick.kind == "tombstone" else b"", b"u1")
         key, form = self.tracker.each, pick.form
-        lists: tuple[Any, ...] = ({}, {key: []}, {key: None}, {key: [None]}, {key: [5, []]})
-        return Message(json.dumps({"mpid": 5, **lists[form % 5]}).encode())
+        lists: tuple[Any, ...] = ([], None, "x", {}, [None], [5, []])
+        return Message(json.dumps({"mpid": 5, key: lists[form % 6]}).encode())
 
     def _message(self, pick: Pick, told: list[Told]) -> Message:
         messages = [self.tracker.write(each) for each in told]
-        body = messages[0].body
-        if self.tracker.each is not None:
-            body[self.tracker.each] = [m.body[self.tracker.each][0] for m in messages]
+        body, key = messages[0].body, self.tracker.each
+        if key is not None:
+            items = [message.body[key][0] for message in messages]
+            body[key] = items[0] if len(items) == 1 and pick.form % 9 == 0 else items
         return replace(messages[0], body=self._bytes(pick, body))
 
     def _bytes(self, pick: Pick, body: Any) -> bytes:
@@ -272,7 +273,7 @@ class Stream:
                 body["deep"] = json.loads("[" * 100 + "]" * 100)
             case "too_large" if self.tracker.each is not None and pick.form % 3:
                 body[self.tracker.each] *= (0, 20, 1_001)[pick.form % 3]
-                body["more"] = "x" * (0, BESIDE_BYTES, 0)[pick.form % 3]
+                body["user_attributes"] = "x" * (0, BESIDE_BYTES, 0)[pick.form % 3]
         value = json.dumps(body, ensure_ascii=pick.form % 2 == 0 or pick.kind == "surrogate")
         match pick.kind:
             case "broken":

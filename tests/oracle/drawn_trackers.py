@@ -309,4 +309,4 @@ TRACKERS = {
     ),
 }
 """By the preset, and beside these where definitions differ from one, or spell theirs out."""
-EACH_ONE_EVENT = tuple(name for name, about in TRACKERS.items() if about.each is None)
+ONE_EVENT_EACH = tuple(name for name, about in TRACKERS.items() if about.each is None)

@@ -55,12 +55,16 @@ CLOUD = (("ce_specversion", b"1.0"), ("ce_type", b"open"), ("ce_source", b"s"), 
 CLOUD += (("ce_time", STARTED.encode()), ("ce_subject", b"u"))
 
 
+def _source(envelope):
+    return {"topics": ["open"], "envelope": envelope}
+
+
 def _of_preset(envelope, bodies, events=None, **metrics):
     """Ask about records of a preset, of which bodies alone are written as JSON."""
     text = definition(
         COUNTS | metrics,
         events=events or EVENTS,
-        source={"topics": ["open"], "envelope": envelope},
+        source=_source(envelope),
     )
     records = [
         body
@@ -139,6 +143,12 @@ def test_a_record_without_events_is_one_that_is_filtered(events):
     assert (counts["consumed"], counts["filtered"]) == (1, 1)
 
 
+def test_one_event_need_not_stand_in_a_list():
+    """An object in its place is the only event."""
+    batch = _batch(("open", "a"))
+    assert series(_of_preset("mparticle", [batch | {"events": batch["events"][0]}])) == [1]
+
+
 def test_a_record_of_too_many_events_is_one_that_is_too_large():
     """A thousand are allowed; of a thousand and one none is looked at."""
     found = _of_preset(
@@ -148,18 +158,32 @@ def test_a_record_of_too_many_events_is_one_that_is_too_large():
     assert rejected(found) == {"too_large": 1}
 
 
-def test_what_events_share_counts_for_each():
-    """Twenty events with 300 kB beside them come to 6 MB."""
-    found = _of_preset("mparticle", [_batch(*[("open", "a")] * 20, more="x" * 300_000)])
-    assert rejected(found) == {"too_large": 1}
+@pytest.mark.parametrize(("key", "reasons"), [("more", {}), ("user_identities", {"too_large": 1})])
+def test_what_events_share_counts_for_each(key, reasons):
+    """Twenty events with 300 kB beside them come to 6 MB, if anything of it is read."""
+    batch = _batch(*[("open", "a")] * 20, **{key: {"x": "x" * 300_000}})
+    assert rejected(_of_preset("mparticle", [batch])) == reasons
+
+
+@pytest.mark.parametrize("rows", [[], None, "x", 5])
+def test_a_record_without_a_list_is_filtered_whatever_else_it_has(rows):
+    """It moves no watermark either: what comes after it is not late."""
+    envelope = {"name": "kind", "time": {"from": "ts", "unit": "ms"}, "each": "rows"}
+    events = {"open": {"name": "open"}}
+    bodies = [{"kind": "open", "ts": ms(at), "rows": of} for at, of in ((60, rows), (0, [None]))]
+    text = definition({"m": "count(open)"}, events=events, source=_source(envelope))
+    records = [Record(0, n, ms(60), json.dumps(body).encode()) for n, body in enumerate(bodies)]
+    counts = expected(text, records, Settings(0), []).counts
+    assert (counts["filtered"], counts["matched"]) == (1, 1)
 
 
 def test_a_number_of_64_bits_is_exact():
     """Neighbours that are the same double are two users, and those below zero are users too."""
-    ids = (2**62, 2**62 + 1, -(2**62))
+    ids = (2**62, 2**62 + 1, -(2**63), 2**64 - 1)
     bodies = [_batch(("open", str(mpid)), mpid=mpid) for mpid in ids]
-    assert series(_of_preset("mparticle", bodies), "users") == [3]
-    assert rejected(_of_preset("mparticle", [_batch(("open", "a"), mpid=0)])) == {"bad_id": 1}
+    assert series(_of_preset("mparticle", bodies), "users") == [4]
+    beyond = [_batch(("open", "a"), mpid=mpid) for mpid in (0, -(2**63) - 1, 2**64)]
+    assert rejected(_of_preset("mparticle", beyond)) == {"bad_id": 3}
 
 
 def _keyed(offset, key=b"u", value=b"{}", headers=(), at=0.0):
@@ -218,3 +242,38 @@ def test_data_of_any_kind_is_data():
     found = _of_preset("cloudevents", records)
     assert series(found) == [3]
     assert rejected(found) == {"invalid_json": 1}
+
+
+def test_a_header_that_is_no_text_is_refused_where_it_is_read():
+    """As a time it is a bad one; where nothing reads it, nobody minds."""
+    spoilt = ("ce_type", "ce_id", "ce_subject", "ce_time", "ce_other")
+    records = [
+        Record(0, at, ms(0), b"{}", headers=(*CLOUD, (name, b"\xff")))
+        for at, name in enumerate(spoilt)
+    ]
+    found = _of_preset("cloudevents", records)
+    assert (series(found), rejected(found)) == ([1], {"field_type": 3, "bad_time": 1})
+
+
+def test_a_content_type_may_say_that_a_cloud_event_is_structured():
+    """Then its headers say nothing of it, whatever they are."""
+    value = json.dumps({"type": "no", "source": "s", "id": "a", "time": STARTED}).encode()
+    structured = ("Content-Type", b"application/cloudevents+json; charset=UTF-8")
+    record = Record(0, 0, ms(0), value, headers=(*CLOUD, structured))
+    assert _of_preset("cloudevents", [record]).counts["filtered"] == 1
+
+
+def test_headers_of_cloud_events_are_written_in_several_ways():
+    """In any case, and as over HTTP."""
+    for written in (str.upper, lambda name: name.replace("_", "-")):
+        headers = tuple((written(name), text) for name, text in CLOUD)
+        assert series(_of_preset("cloudevents", [Record(0, 0, ms(0), b"{}", headers=headers)])) == [
+            1
+        ]
+
+
+def test_a_null_that_comes_last_makes_a_header_absent():
+    """Of two the last counts, also where it is none."""
+    headers = (*CLOUD, ("ce_subject", None))
+    found = _of_preset("cloudevents", [Record(0, 0, ms(0), b"{}", headers=headers)])
+    assert (series(found), series(found, "users")) == ([1], [0])

@@ -6,7 +6,6 @@ in the object as `kafka`, and the attributes of a CloudEvent where a structured 
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.oracle.model import Envelope
@@ -16,7 +15,7 @@ BYTES_MAX = 1024 * 1024
 LEVELS_MAX = 64
 EVENTS_MAX = 1_000
 EVENTS_BYTES_MAX = 4 * 1024 * 1024
-ATTRIBUTE = "ce_"
+ATTRIBUTES = ("ce_", "ce-")
 STRUCTURED = "application/cloudevents"
 
 Body = dict[str, object]
@@ -43,22 +42,24 @@ class Unreadable:
     """What stands in a place and cannot be read there."""
 
 
-class NoObject(str):
-    """Text in the place of an object, which it is not."""
-
-    __slots__ = ()
+class Beyond:
+    """A number that no double holds."""
 
 
-def _whole(text: str) -> int:
-    _finite(text)
-    return int(text)
+class Text(str):
+    """Text in the place of an object, with the object that it is, if it is one."""
+
+    __slots__ = ("within",)
+    within: Body | None
 
 
-def _finite(text: str) -> float:
+def _whole(text: str) -> int | Beyond:
+    return int(text) if math.isfinite(float(text)) else Beyond()
+
+
+def _decimal(text: str) -> float | Beyond:
     number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number beyond a double")
-    return number
+    return number if math.isfinite(number) else Beyond()
 
 
 def _constant(text: str) -> None:
@@ -77,17 +78,21 @@ def _levels(value: object) -> int:
     return deepest
 
 
+def _json(text: str) -> object:
+    """Read JSON. Raises ValueError, also where some text is none that UTF-8 could hold."""
+    read: object = json.loads(
+        text, parse_int=_whole, parse_float=_decimal, parse_constant=_constant
+    )
+    json.dumps(read, ensure_ascii=False, default=str).encode("utf-8")
+    return read
+
+
 def parse(value: bytes) -> object:
     """Step 2: read the record's bytes as JSON."""
     if len(value) > BYTES_MAX:
         raise Refused("too_large")
     try:
-        parsed: object = json.loads(
-            value.decode("utf-8"),
-            parse_int=_whole,
-            parse_float=_finite,
-            parse_constant=_constant,
-        )
+        parsed = _json(value.decode("utf-8"))
     except RecursionError:
         raise Refused("too_deep") from None
     except ValueError:
@@ -97,37 +102,39 @@ def parse(value: bytes) -> object:
     return parsed
 
 
-def events(record: Record, envelope: Envelope) -> Iterator[Body]:
-    """Give every event of a record; where its list has none, the record without the list."""
+def events(record: Record, envelope: Envelope, read: frozenset[Path]) -> list[Body]:
+    """Give every event of a record, of which these paths are read; none where its list has none."""
     assert record.value is not None
     parsed = parse(record.value)
     headers = dict(record.headers)  # of two of one name the last counts
-    if envelope.binary_mode and _is_binary(headers):
-        parsed = _attributes(headers) | {"data": parsed}
+    attributes = _attributes(headers)
+    if envelope.binary_mode and _is_binary(headers, attributes):
+        parsed = attributes | {"data": parsed}
     if not isinstance(parsed, dict):
         raise Refused("not_object")
-    beside = _beside(record, headers)
-    for body in _each(parsed, envelope.each):
-        body["kafka"] = beside
+    bodies = _each(parsed, envelope.each, {path[0] for path in read})
+    for body in bodies:
+        body["kafka"] = _beside(record, headers)
         for path in envelope.text:
-            _unpack(body, path)
-        yield body
+            _unpack(body, path, read)
+    return bodies
 
 
-def _is_binary(headers: dict[str, bytes | None]) -> bool:
+def _is_binary(headers: dict[str, bytes | None], attributes: Body) -> bool:
     """Tell a CloudEvent in binary mode by what all of them must have.
 
     A content type of CloudEvents' own says that it is structured, whatever else it carries.
     """
-    content_type = (headers.get("content-type") or b"").decode("utf-8", "replace").lower()
-    return headers.get("ce_specversion") is not None and not content_type.startswith(STRUCTURED)
+    named = {name.lower(): text for name, text in headers.items()}
+    content_type = (named.get("content-type") or b"").decode("utf-8", "replace").lower()
+    return attributes.get("specversion") is not None and not content_type.startswith(STRUCTURED)
 
 
 def _attributes(headers: dict[str, bytes | None]) -> Body:
     return {
-        header.removeprefix(ATTRIBUTE): _decoded(text)
-        for header, text in headers.items()
-        if header.startswith(ATTRIBUTE)
+        name.lower()[len(ATTRIBUTES[0]) :]: _decoded(text)
+        for name, text in headers.items()
+        if name.lower().startswith(ATTRIBUTES)
     }
 
 
@@ -151,45 +158,51 @@ def _beside(record: Record, headers: dict[str, bytes | None]) -> Body:
 
 def _size(value: object) -> int:
     """Give how many bytes a value takes, give or take how it was written."""
-    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    return len(json.dumps(value, default=str))
 
 
-def _each(record: Body, key: str | None) -> Iterator[Body]:
+def _each(record: Body, key: str | None, read: set[str]) -> list[Body]:
     """Give the record once for every item of its list, with the item in the list's place."""
     if key is None:
-        yield record
-        return
-    found = record.get(key)
-    if found is not None and not isinstance(found, list):
-        yield record | {key: Unreadable()}
-        return
-    items = found or [None]
-    shared_bytes = _size({k: value for k, value in record.items() if k != key})
-    bytes_ = shared_bytes * len(items) + sum(map(_size, items))
-    if len(items) > EVENTS_MAX or bytes_ > EVENTS_BYTES_MAX:
+        return [record]
+    items = record.get(key)
+    if isinstance(items, dict):
+        items = [items]
+    if not isinstance(items, list):
+        return []
+    shared = {k: value for k, value in record.items() if k in read - {key}}
+    if len(items) > EVENTS_MAX or _size(shared) * len(items) + _size(record) > EVENTS_BYTES_MAX:
         raise Refused("too_large")
-    for item in items:
-        yield record | {key: item}
+    return [record | {key: item} for item in items]
 
 
-def _unpack(body: Body, path: Path) -> None:
-    """Put the object that a text is in the place of the text."""
+def _unpack(body: Body, path: Path, read: frozenset[Path]) -> None:
+    """Put the object that a text is beside the text, for paths that lead into it."""
     *above, key = path
     holder = find(body, tuple(above))
-    if not isinstance(holder, dict) or not isinstance(text := holder.get(key), str):
-        return
+    if isinstance(holder, dict) and isinstance(found := holder.get(key), str):
+        holder[key] = text = Text(found)
+        text.within = _within(found) if found else {}
+        inside = (p[len(path) :] for p in read if p[: len(path)] == path)
+        if any(isinstance(find(text.within, p), Beyond) for p in inside if p):
+            text.within = None
+
+
+def _within(text: str) -> Body | None:
     try:
-        within = json.loads(text, parse_constant=_constant) if text else None
+        found = _json(text)
     except ValueError:
-        within = NoObject(text)
-    holder[key] = within if isinstance(within, dict) or not text else NoObject(text)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def find(body: object, path: Path) -> object:
     """Follow a path; what is `null` or not there is absent."""
     for key in path:
-        if isinstance(body, Unreadable | NoObject):
-            return Unreadable()
+        if isinstance(body, Text):
+            body = Unreadable() if body.within is None else body.within
+        if isinstance(body, Unreadable):
+            return body
         if not isinstance(body, dict):
             return None
         body = body.get(key)
@@ -200,8 +213,6 @@ def judged(found: object) -> object:
     """Give what stands in a place, or say why it cannot be read."""
     if isinstance(found, Unreadable):
         raise Refused("field_type")
-    if isinstance(found, str) and any("\ud800" <= c <= "\udfff" for c in found):
-        raise Refused("invalid_json")
     return found
 
 
