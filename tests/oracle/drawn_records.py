@@ -167,7 +167,7 @@ class Stream:
         if newest is not None:
             time_ms = self._placed(pick, time_ms, newest)
         time_ms -= time_ms % self.tracker.quantum_ms
-        if self._teaches(pick.name) and pick.kind not in UNREADABLE:
+        if self._teaches(pick.name):
             while time_ms in self.taught_ms:
                 time_ms += self.tracker.quantum_ms
             self.taught_ms.add(time_ms)
