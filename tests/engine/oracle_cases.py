@@ -1,7 +1,8 @@
 """As many drawn cases as asked, on the engine and against the oracle: `make oracle CASES=2000`.
 
-Every class of the language gets its share. What disagrees is made as small as can be and shown as
-it stands: the definition, the records, and what either side says.
+Every class of the language gets its share, and records are written as any tracker writes them.
+What disagrees is made as small as can be and shown as it stands: the definition, the records, and
+what either side says.
 """
 # ruff: noqa: T201 - a person reads it
 

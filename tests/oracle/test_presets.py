@@ -1,10 +1,14 @@
 """The oracle's own tests of presets, and of what a record is unpacked from, one rule each."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from tests.oracle.drawn_trackers import TRACKERS
 from tests.oracle.oracle import Record, Settings, expected
+from tests.oracle.presets import PRESETS
 from tests.oracle.worked_case import definition, ms, rejected, series
 
 STARTED = "2025-01-15T00:00:00Z"
@@ -73,6 +77,15 @@ def _of_preset(envelope, bodies, events=None, **metrics):
         for offset, body in enumerate(bodies)
     ]
     return expected(text, records, Settings(0), [ms(1)])
+
+
+def test_every_preset_of_the_reference_is_read_and_drawn():
+    """None is there that only one side knows of."""
+    page = (Path(__file__).parents[2] / "definitions" / "LANGUAGE.md").read_text(encoding="utf-8")
+    table = page[page.index("### Presets") : page.index("**Many events in a record**")]
+    named = re.findall(r"^\| `(\w+)` ", table, re.MULTILINE)
+    assert sorted(named) == sorted(PRESETS)
+    assert PRESETS.keys() <= TRACKERS.keys()
 
 
 @pytest.mark.parametrize("preset", PRESET)

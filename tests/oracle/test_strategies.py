@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.oracle.decoding import Decoder
+from tests.oracle.drawn_trackers import TRACKERS
 from tests.oracle.language import read
 from tests.oracle.oracle import Expected, expected
 from tests.oracle.strategies import Case, cases
@@ -65,6 +67,40 @@ def _lessons(case: Case) -> dict[tuple[str, str, str, int], set[str]]:
 def test_no_attribute_is_taught_two_things_at_once(case: Case):
     """The reference leaves open which lesson wins, so no case may depend on it."""
     assert all(len(values) == 1 for values in _lessons(case).values())
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_drawn_records_are_read_as_their_tracker_writes_them(tracker):
+    """Most of them count, some by an id in another place than the first; nearly all have one."""
+    seen: Counter[str] = Counter()
+
+    @settings(
+        max_examples=8,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(40, trackers=[tracker]))
+    def draw_and_note(case: Case) -> None:
+        definition = read(case.definition)
+        decoder = Decoder(definition)
+        for decoded in (each for record in case.records for each in decoder.decode(record)):
+            seen["events"] += 1
+            seen["accepted"] += decoded.fate is None
+            seen["with id"] += decoded.fate is None and decoded.id is not None
+            for bearing in decoded.bearings.values():
+                seen[str(bearing.ids.get("user")).split(" ")[0]] += 1
+        seen["has ids"] |= definition.envelope.id is not None
+        shared = definition.envelope.ids.get("user")
+        seen["falls back"] |= shared is not None and shared.kind == "first"
+
+    draw_and_note()
+    assert seen["accepted"] > 0.5 * seen["events"]
+    assert seen["text"] > 0
+    assert not seen["falls back"] or seen["from"] > 0
+    assert not seen["has ids"] or seen["with id"] > 0
 
 
 def test_drawn_cases_are_telling():
