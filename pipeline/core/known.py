@@ -64,7 +64,8 @@ class Known:
     """What is known under a plan. With no word on a memory, it is all known.
 
     A `generation` is a plan in its turn; `plan` is its fingerprint. `held` goes by identity; of
-    `events`, `sets` and `metrics` it is the identities that are kept, by name.
+    `events`, their values (`viewed.seconds`), `sets` and `metrics` it is the identities that are
+    kept, by name.
     """
 
     plan: str = ""
@@ -104,7 +105,7 @@ class Known:
             plan.fingerprint,
             generation,
             held,
-            {event.name: event.identity for event in plan.events},
+            dict(_of_events(plan)),
             {each.name: each.identity for each in plan.sets},
             {metric.name: metric.identity for metric in plan.metrics},
         )
@@ -167,6 +168,14 @@ class Known:
 def at_first(plan: Plan) -> Known:
     """What is known where nothing was read yet: everything, from then on."""
     return Known(generation=-1).after(plan, ALWAYS)
+
+
+def _of_events(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The identities of events and of their values."""
+    for event in plan.events:
+        yield event.name, event.identity
+        for value in event.values:
+            yield f"{event.name}.{value.name}", value.identity
 
 
 def _is_by_id(memory: Memory) -> bool:

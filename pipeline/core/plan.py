@@ -61,6 +61,7 @@ class Value:
     minimum: float
     maximum: float
     time_unit: TimeUnit | None = None  # a time, read as seconds since 1970; no bounds apply
+    identity: str = ""  # of all that is said of it, whatever it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Event:
     values: tuple[Value, ...]
     where: Expression | None  # over `At` leaves
     retention_ms: int | None  # None: never too old, because what it says is kept for ever
-    identity: str = ""  # of all that is said of it
+    identity: str = ""  # of all that is said of it but its values
 
 
 # ── match and roll: what is remembered ───────────────────────────────────────────────────────────

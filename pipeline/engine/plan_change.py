@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import structlog
@@ -51,9 +51,19 @@ def reason(before: Known, plan: Plan, number: int) -> str:
         )
         if part.name not in known:
             return f"the {noun} {part.name} is new"
-        if known[part.name] != part.identity:
+        if known[part.name] != part.identity or _has_other_values(part, known):
             return f"the {noun} {part.name} has changed"
+    memories = (plan.terms[term].memory for term in terms_of(plan.metrics, number))
+    if any(memory is not None and plan.memories[memory].stream for memory in memories):
+        return "its value or window has changed, or other columns of its stream are asked for"
     return "its value or window has changed"
+
+
+def _has_other_values(part: Event | EntitySet, known: Mapping[str, str]) -> bool:
+    """Whether a value of an event was read in another way; one that nobody asked for was not."""
+    values = part.values if isinstance(part, Event) else ()
+    named = ((f"{part.name}.{value.name}", value.identity) for value in values)
+    return any(known.get(name, identity) != identity for name, identity in named)
 
 
 def _made_of(plan: Plan, number: int) -> list[Event | EntitySet]:

@@ -53,7 +53,7 @@ def identified(plan: Plan) -> Plan:
     memories = [replace(each, identity=found.memory(n)) for n, each in enumerate(plan.memories)]
     return replace(
         plan,
-        events=tuple(replace(e, identity=found.event(n)) for n, e in enumerate(plan.events)),
+        events=tuple(map(found.event, range(len(plan.events)))),
         feeds=tuple(
             replace(feed, identity=found.rows(n), column_identities=found.columns(n))
             for n, feed in enumerate(plan.feeds)
@@ -92,12 +92,13 @@ class _Identities:
         self.memory: Callable[[int], str] = cache(self._memory)
         self.set: Callable[[int], str] = cache(self._set)
 
-    def event(self, number: int) -> str:
-        """Of an event: all that is said of it."""
+    def event(self, number: int) -> Event:
+        """An event with identities. It has those of its values that something asks for."""
         event = self._plan.events[number]
         ids = sorted((entity, _id_source(source)) for entity, source in event.ids)
-        values = sorted((value.name, _value(event, value.name)) for value in event.values)
-        return _digest("event", self._records(event), ids, values)
+        values = (replace(v, identity=_digest(_value(event, v.name))) for v in event.values)
+        whole = _digest("event", self._records(event), ids)
+        return replace(event, values=tuple(values), identity=whole)
 
     def rows(self, number: int) -> str:
         """Of a feed's rows, whatever travels along with them."""

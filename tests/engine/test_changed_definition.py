@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.core.known import ALWAYS, at_first
 from pipeline.core.plan import Plan
 from pipeline.core.publish import Tick
 from pipeline.core.windows import MINUTE_MS
+from pipeline.engine.plan_change import reason
 from tests.engine.both_engines import bytewax, compiled, local, until_exhausted
 from tests.engine.deep_product import DEFINITION, DEPLOYMENT, PLAN, START_MS, stream
 from tests.engine.memory_source import MemorySource
@@ -348,6 +350,49 @@ def test_the_log_names_sets_and_windows(engine):
     assert because["companies"] == because["docs"] == "the set docs_in_use has changed"
     assert because["viewers"] == "its value or window has changed"
     assert lines[-1]["metrics"] == ["quiet", "views_today", "seconds", "pro_share"]
+
+
+SMALL = """
+version: 1
+product: shop
+source: {topics: [events], envelope: segment}
+events:
+  viewed: {name: viewed, ids: [user], values: {seconds: properties.s, price: properties.p}}
+  left: {name: left, ids: [user]}
+streams:
+  visits: {pair: {begun: viewed, ended: left}, by: user, within: 1d}
+metrics:
+  north: {role: north_star, value: sum(viewed.price), window: trailing 7d}
+  all_visits: {value: count(visits), window: trailing 7d}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "because"),
+    [
+        ("price), window: trailing 7d", "price), window: trailing 9d",
+         {"north": "its value or window has changed"}),
+        ("price: properties.p", "price: properties.paid",
+         {"north": "the event viewed has changed"}),
+        ("value: count(visits)", 'value: "count(visits, where=begun.seconds > 1)"',
+         {"all_visits": "its value or window has changed, or other columns of its stream are asked "
+                        "for"}),
+    ],
+    ids=["window", "value", "column"],
+)  # fmt: skip
+def test_a_value_that_is_asked_for_now_is_no_change_of_its_event(old, new, because):
+    """All metrics of an event were said to start anew for that it had changed."""
+    before, plan = (
+        compiled(SMALL),
+        compiled(
+            SMALL.replace(old, new) + "  added: {value: sum(viewed.seconds), window: trailing 7d}\n"
+        ),
+    )
+    known = at_first(before)
+    after = known.after(plan, 0)
+    anew = [n for n in range(len(plan.metrics)) if after.metric_since_ms(plan, n) != ALWAYS]
+    found = {plan.metrics[n].name: reason(known, plan, n) for n in anew}
+    assert found == because | {"added": "it is new"}
 
 
 def test_a_change_of_names_alone_is_told_as_such(engine):
