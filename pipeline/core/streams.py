@@ -96,6 +96,7 @@ class Stream:
     keep: Keep = Keep.ALL
     at_last: bool = False  # items stand at their last step, not at their first
     seed: Seed | None = None  # of `first` only
+    texts: tuple[str, ...] = ()  # columns of sessions of which the earliest is kept, and no sum
 
     @property
     def slack_ms(self) -> int:

@@ -39,6 +39,7 @@ class AskedOfStream:
     looks_at_first: bool
     window: Window
     other: str | None = None  # of the first part, to count different ones
+    texts: frozenset[str] = frozenset()  # columns that are such
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class _DraftParts:
     feeds: dict[str, int]
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
     keeps_first: bool = False
 
     def finished(self) -> Stream:
@@ -78,6 +80,7 @@ class _DraftParts:
             keep=self.stream.keep,
             at_last=self.stream.at_last,
             seed=self.stream.seed,
+            texts=tuple(sorted(self.texts)) if self.stream.kind is StreamKind.SESSION else (),
         )
 
 
@@ -228,10 +231,11 @@ class Memories:
         return parts.stream, {alias: self._feeds[feed].rows for alias, feed in parts.feeds.items()}
 
     def with_column(self, memory: int, column: str, values: dict[str, str]) -> None:
-        """Let a stream remember a column as well: which value of which parts it is."""
+        """Let a stream remember a column of texts as well: which value of which parts it is."""
         parts = self._memories[memory].parts
         assert parts is not None
         parts.columns[column] = values
+        parts.texts.add(column)
         for alias, value in values.items():
             self._feeds[parts.feeds[alias]].values.add(value)
 
@@ -271,6 +275,7 @@ class Memories:
         memory = self._memories[index]
         assert memory.parts is not None
         memory.parts.columns |= asked.columns
+        memory.parts.texts |= asked.texts
         memory.parts.others |= set() if asked.other is None else {asked.other}
         memory.parts.keeps_first |= asked.looks_at_first
         if stream.kind is not StreamKind.FIRST:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.expression import Kind
 from pipeline.core.formula import Dimension, OfMetric, OfTerm, leaves
 from pipeline.core.plan import TEXTS, Term, TermKind
-from pipeline.core.streams import Keep, StreamKind
+from pipeline.core.streams import Keep
 from pipeline.spec.findings import Broken
 from pipeline.spec.kinds import Place, Use
 from pipeline.spec.memories import ROW
 from pipeline.spec.problem import Refusal, a, listed, suggestion
 from pipeline.spec.rows import Rows
-from pipeline.spec.stream_columns import short_names, spellings
+from pipeline.spec.stream_columns import OF_ONE_ROW, short_names, spellings
 from pipeline.spec.streams import draft_of
 
 if TYPE_CHECKING:
@@ -98,12 +98,10 @@ def _values_of(names: Names, aggregate: Aggregate) -> Iterator[tuple[str, str, s
 
 def _columns_of(names: Names, stream: DraftStream) -> Iterator[tuple[str, str, str]]:
     """The columns of a stream that are a value as it was, with the event and its value."""
-    if stream.kind in (StreamKind.GAP, StreamKind.SESSION):
-        return  # no values, and sums of them
     short = {alias: name for name, alias in short_names(stream).items()}
     for alias, event in stream.parts.items():
         for value in names.event(event).values:
-            if stream.kind is StreamKind.FIRST:
+            if stream.kind in OF_ONE_ROW:
                 yield value, event, value
             yield f"{alias}.{value}", event, value
             if alias in short:

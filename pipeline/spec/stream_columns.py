@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.spec.syntax import Code
     from pipeline.spec.written import Written
 
+OF_ONE_ROW = (StreamKind.FIRST, StreamKind.GAP)  # whose values have their bare names, too
 _OF_STEPS = (StreamKind.PAIR, StreamKind.SEQUENCE)
 
 
@@ -44,13 +45,11 @@ def fixed_kind(stream: DraftStream, path: Path) -> Kind | None:
 def column_names(names: Names, stream: DraftStream) -> list[str]:
     """Every column that an expression may name."""
     found = list(COLUMNS[stream.kind])
-    if stream.kind is StreamKind.GAP:
-        return found
     for alias, event in stream.parts.items():
         values = names.event(event).values
         found += [alias] if stream.kind is StreamKind.SESSION else []
         found += [f"{alias}.{core.AT}"] if stream.kind in _OF_STEPS else []
-        found += values if stream.kind is StreamKind.FIRST else []
+        found += values if stream.kind in OF_ONE_ROW else []
         found += [f"{alias}.{value}" for value in values]
     return list(dict.fromkeys(found))
 
@@ -93,8 +92,9 @@ class StreamKinds:
     def ask(self, place: Place, use: Use) -> None:
         """Note a use. Raises Refusal where the column is of another kind."""
         fixed = fixed_kind(self.stream, place.path)
-        if fixed is None and self.stream.kind is StreamKind.SESSION:
-            fixed = Kind.NUMBER  # the sum of a value over the session
+        is_value = fixed is None and self.stream.kind is StreamKind.SESSION
+        if is_value and use.kind is Kind.TRUTH:
+            fixed = Kind.NUMBER  # the sum of a value over the session, or the first text of it
         if fixed not in (None, use.kind):
             assert fixed is not None
             name = ".".join(place.path)

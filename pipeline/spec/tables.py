@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.core import expression as tree, streams as core
@@ -135,9 +136,14 @@ class Tables:
         } & set(column_names(self.names, stream))
         assert aggregate.window is not None
         asked = AskedOfStream(
-            stream, rows, self.parts_of(stream, columns), core.IS_FIRST in named, aggregate.window
-        )
+            stream, rows, self.parts_of(stream, columns), core.IS_FIRST in named, aggregate.window,
+            texts=frozenset(filter(partial(self._is_text, self.stream_kinds(aggregate)), columns)),
+        )  # fmt: skip
         return self.memories.stream(asked), wanted
+
+    @staticmethod
+    def _is_text(kinds: StreamKinds, column: str) -> bool:
+        return kinds.kind(Place(tuple(column.split(".")), is_value=True)) is tree.Kind.TEXT
 
     def may_be_negative(self, stream: str, column: str) -> bool:
         """Whether a column is a value that may be below 0."""

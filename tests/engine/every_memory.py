@@ -141,6 +141,17 @@ PIECES = {
   regular: {value: size(regulars)}
 """,
     ),
+    "items_by_text": Piece(
+        {MemoryKind.STREAM, MemoryKind.NAMES},
+        streams="""
+  stays: {session: [made, viewed], by: user, gap: 8s}
+  pauses: {gap: [viewed, made], by: user, same: [team], within: 1m}
+""",
+        metrics="""
+  length_by_plan: {value: mean(stays.length), window: trailing 1m, by: viewed.plan}
+  pauses_by_plan: {value: "count(pauses, where=viewed.seconds > 1)", window: trailing 1m, by: plan}
+""",
+    ),
     "undone": Piece(
         {MemoryKind.STREAM},
         events="""

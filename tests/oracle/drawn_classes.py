@@ -224,7 +224,10 @@ def anchored(draft: Draft) -> None:
 STREAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "session": (
         ("length", "count", "a", "b", "a.n"),
-        ("is_first", "ended", "not is_first and count > 1", "length >= 5", "b >= 1"),
+        (
+            *("is_first", "ended", "not is_first and count > 1", "length >= 5", "b >= 1"),
+            *("a.plan == 'pro'", "b.plan != 'free' or ended"),
+        ),
     ),
     "pair": (
         ("elapsed", "a.n", "b.n"),
@@ -234,7 +237,10 @@ STREAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "sequence": (("steps", "elapsed", "c.n"), ("steps >= 2", "elapsed > 10", "b.n > 1")),
-    "gap": (("elapsed",), ("elapsed >= 5", "elapsed < 3600")),
+    "gap": (
+        ("elapsed", "n", "b.n"),
+        ("elapsed >= 5", "elapsed < 3600", "plan == 'pro'", "a.n > 1 and b.plan != 'free'"),
+    ),
     "first": (("n", "a.n"), ("n > 1", "a.n <= 2.5")),
 }
 """Kind → columns of numbers, and conditions on items."""
@@ -259,6 +265,7 @@ def _stream(draft: Draft, kind: str) -> dict[str, Any]:
     events = [*parts.values()] if isinstance(parts, dict) else parts
     for event in events:
         draft.need(event, "n")
+        draft.need(event, "plan")
     other = "item" if by == "user" else "user"
     if kind != "first" and draft.chance(30) and set(events) <= set(draft.with_id(by, other)):
         about["same"] = [other]
@@ -310,12 +317,10 @@ def streams(draft: Draft) -> None:
         _metric(draft, name, f"{function}({subject}{where()})", window=True)
         draft.metrics[name] |= short
         _guarded(draft, name)
-    if kind not in {"session", "gap"}:
-        parts = about[kind]
-        draft.need(parts["a"] if isinstance(parts, dict) else parts[0], "plan")
-        value = f"mean(flow.{called(numbers[0])}{where()}) - count(flow)"
-        cut = {"by": [called("a.plan")], "cap": draft.pick(1, 20)}
-        _metric(draft, "flow_parts", value, window=True, **cut)
+    value = f"mean(flow.{called(numbers[0])}{where()}) - count(flow)"
+    cut = {"by": [called("a.plan")], "cap": draft.pick(1, 20)}
+    _metric(draft, "flow_parts", value, window=True, **cut)
+    draft.metrics["flow_parts"] |= short
     if kind == "sequence":
         _metric(draft, "reach", f"reached(flow, {draft.pick(2, 3)}) / count(flow)", window=True)
     text = f"count(flow{where()}) >= {draft.pick(1, 2)}"

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from tests.oracle.expression import NUMBER
+from tests.oracle.expression import NUMBER, TEXT, TRUTH
 from tests.oracle.model import Stream
 
 NEAREST = """
@@ -39,16 +39,15 @@ def kept(value: str, kind: str) -> str:
 def _values(stream: Stream, types: Types) -> Iterator[tuple[str, str]]:
     for alias, event in stream.parts.items():
         for value, kind in types[event].items():
-            if stream.kind != "session" or kind == NUMBER:
+            if stream.kind != "session" or kind != TRUTH:
                 yield alias, value
 
 
 def columns_of(stream: Stream, types: Types) -> set[str]:
     """Name the columns of a stream's items, those of a part as `alias__value`."""
     found = set(OWN_COLUMNS[stream.kind])
-    if stream.kind != "gap":
-        found |= {f"{alias}__{value}" for alias, value in _values(stream, types)}
-    if stream.kind == "first":
+    found |= {f"{alias}__{value}" for alias, value in _values(stream, types)}
+    if stream.kind in {"first", "gap"}:
         found |= {value for _, value in _values(stream, types)}
     if stream.kind == "session":
         found |= set(stream.parts)
@@ -75,12 +74,12 @@ def _group(stream: Stream) -> list[str]:
 
 def _part(stream: Stream, types: Types, alias: str) -> str:
     """Select the visible rows of one part that belong to a group."""
-    event, keys = stream.parts[alias], _group(stream)
+    event, keys, place = stream.parts[alias], _group(stream), [*stream.parts].index(alias)
     values = "".join(
         f", {kept(f'value_{v}', kind)} AS {alias}__{v}" for v, kind in types[event].items()
     )
     return f"""
-        SELECT tick, row, '{alias}' AS part, t, {", ".join(keys)}{values}
+        SELECT tick, row, '{alias}' AS part, {place} AS place, t, {", ".join(keys)}{values}
         FROM seen_{event} WHERE {" AND ".join(f"{key} IS NOT NULL" for key in keys)}
     """
 
@@ -116,25 +115,31 @@ def _items(stream: Stream, types: Types, seeds: list[tuple[str, int | None]], re
     return _sequences(stream, types)
 
 
-def _firsts(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> str:
+def _of_one_row(stream: Stream, types: Types) -> list[str]:
+    """Select the values of the row that an item stands for, by either name."""
     bare: dict[str, list[str]] = {}
     for alias, value in _values(stream, types):
-        bare.setdefault(value, []).append(f"{alias}__{value}")
+        if value not in OWN_COLUMNS[stream.kind]:
+            bare.setdefault(value, []).append(f"{alias}__{value}")
     values = [f"coalesce({', '.join(from_)}) AS value_{value}" for value, from_ in bare.items()]
-    values += [
+    return values + [
         f"{alias}__{value} AS value_{alias}__{value}" for alias, value in _values(stream, types)
     ]
+
+
+def _firsts(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -> str:
+    values = _of_one_row(stream, types)
     keys = ", ".join(["tick", *_group(stream)])
     seeded = "".join(
         f""" UNION ALL BY NAME
-        SELECT tick, {BEFORE_EVERYTHING if at is None else at} AS t, {NO_ROW} AS row, '' AS part,
+        SELECT tick, {BEFORE_EVERYTHING if at is None else at} AS t, {NO_ROW} AS row, 0 AS place,
             '{entity.replace("'", "''")}' AS id_{stream.by} FROM tick"""
         for entity, at in seeds
     )
     return f"""
         SELECT {keys}, row, t{"".join(", " + v for v in values)} FROM (
             SELECT DISTINCT ON ({keys}) * FROM ({_parts(stream, types)}{seeded})
-            ORDER BY {keys}, t, row, part
+            ORDER BY {keys}, t, row, place
         )
     """
 
@@ -142,8 +147,10 @@ def _firsts(stream: Stream, types: Types, seeds: list[tuple[str, int | None]]) -
 def _gaps(stream: Stream, types: Types) -> str:
     keys = ", ".join(["tick", *_group(stream)])
     return f"""
-        SELECT {keys}, row, t, (t - before) / 1000 AS value_elapsed FROM (
-            SELECT *, lag(t) OVER (PARTITION BY {keys} ORDER BY t, row, part) AS before
+        SELECT {", ".join([keys, "row", "t", *_of_one_row(stream, types)])},
+            (t - before) / 1000 AS value_elapsed
+        FROM (
+            SELECT *, lag(t) OVER (PARTITION BY {keys} ORDER BY t, row, place) AS before
             FROM ({_parts(stream, types)})
         )
         WHERE t - before <= {stream.within_ms}
@@ -158,6 +165,13 @@ def _sessions(stream: Stream, types: Types, reach_ms: int) -> str:
         f", coalesce(sum({MILLIONTHS.format(value=f'{alias}__{value}')}), 0)::DOUBLE / 1e6"
         f" AS value_{alias}__{value}"
         for alias, value in _values(stream, types)
+        if types[stream.parts[alias]][value] == NUMBER
+    )
+    sums += "".join(
+        f", arg_min({alias}__{value}, t) FILTER ({alias}__{value} IS NOT NULL)"
+        f" AS value_{alias}__{value}"
+        for alias, value in _values(stream, types)
+        if types[stream.parts[alias]][value] == TEXT
     )
     counts = "".join(f", count(*) FILTER (part = '{a}') AS value_{a}" for a in stream.parts)
     return f"""

@@ -1,8 +1,8 @@
-"""Gap: how long after the one before it a row came."""
+"""Gap: how long after the one before it a row came, and what is asked of that row."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from pipeline.core.memories.stream import (
 )
 from pipeline.core.streams import ELAPSED
 
+_COLUMNS: Final = 4  # after the part, where there are some
+
 
 class Gap(OfStream):
     """An item for each row with one before it in its group, at most `within_ms` earlier.
@@ -35,10 +37,11 @@ class Gap(OfStream):
 
     @property
     def _width(self) -> int:
-        return 3
+        columns = len(self._stream.columns)
+        return _COLUMNS + columns if columns else _COLUMNS - 1
 
     def _facts_of(self, rows: RowNumbers, times: Times, column: NDArray[Any]) -> Facts:
-        return np.stack([rows, column[0], times])
+        return super()._facts_of(rows, times, column)[: self._width]
 
     def _settled(self, facts: Facts) -> Facts:
         return in_order(facts)
@@ -49,10 +52,12 @@ class Gap(OfStream):
         before = np.roll(facts[TIME], 1)
         later &= facts[TIME] - before <= self._stream.within_ms
         row, times, before = facts[ROW][later], facts[TIME][later], before[later]
-        return np.stack([row, times, micros_between(before, times)])
+        columns = facts[_COLUMNS:, later]
+        return np.concatenate([np.stack([row, times, micros_between(before, times)]), columns])
 
     def _items(self, made: Facts, tick_ms: int) -> Items:
-        return Items(made[0], made[1], {ELAPSED: made[2]})
+        columns = dict(zip(self._stream.columns, made[3:], strict=True))
+        return Items(made[0], made[1], {**columns, ELAPSED: made[2]})
 
     def _last_ms(self, facts: Facts) -> Times:
         return np.asarray(facts[TIME])

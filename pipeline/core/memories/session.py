@@ -1,8 +1,8 @@
 """Session: rows of a group that follow each other without a long break, or that share an id.
 
-A fact is a session, or a part of one: its start and end, rows of each part, sums. Facts that
-belong together become one, so that a session takes the same room however many rows it has, and a
-late row may close the gap between two.
+A fact is a session, or a part of one: its start and end, rows of each part, sums, and of texts the
+earliest with its time. Facts that belong together become one, so that a session takes the same room
+however many rows it has, and a late row may close the gap between two.
 """
 
 from __future__ import annotations
@@ -52,23 +52,44 @@ class Session(OfStream):
 
     @property
     def _width(self) -> int:
-        return _COUNTS + len(self._stream.parts) + len(self._stream.columns)
+        return self._texts + 2 * len(self._stream.texts)
+
+    @property
+    def _texts(self) -> int:
+        """The first field of texts: of each its time, `_LATER` without one, and itself."""
+        added = len(self._stream.columns) - len(self._stream.texts)
+        return _COUNTS + len(self._stream.parts) + added
 
     def _facts_of(self, rows: RowNumbers, times: Times, column: NDArray[Any]) -> Facts:
         group, part, *values = column
         counts = [flag(part == number) for number in range(len(self._stream.parts))]
-        sums = [np.where(value == ABSENT_MICROS, 0, value) for value in values]
-        return np.stack([rows, group, times, times, *counts, *sums])
+        named = dict(zip(self._stream.columns, values, strict=True))
+        texts = [named.pop(text) for text in self._stream.texts]
+        sums = [np.where(value == ABSENT_MICROS, 0, value) for value in named.values()]
+        when = [np.where(text == ABSENT_MICROS, _LATER, times) for text in texts]
+        timed = [field for pair in zip(when, texts, strict=True) for field in pair]
+        return np.stack([rows, group, times, times, *counts, *sums, *timed])
 
     def _settled(self, facts: Facts) -> Facts:
         facts = in_order(facts)
         self._remember_first(facts)
         if not facts.shape[1]:
             return facts
-        starts = np.flatnonzero(self._begins(facts))
+        first = self._begins(facts)
+        starts = np.flatnonzero(first)
         ends = np.maximum.reduceat(facts[_END], starts)
-        added = np.add.reduceat(facts[_COUNTS:], starts, axis=1)
-        return np.concatenate([facts[:_END, starts], ends[np.newaxis], added])
+        added = np.add.reduceat(facts[_COUNTS : self._texts], starts, axis=1)
+        texts = self._earliest(facts[self._texts :], np.cumsum(first), starts)
+        return np.concatenate([facts[:_END, starts], ends[np.newaxis], added, texts])
+
+    @staticmethod
+    def _earliest(timed: Facts, of: RowNumbers, starts: RowNumbers) -> Facts:
+        """Of each session the earliest text with its time; `of` is which session a fact is of."""
+        found = [timed[:0, starts]]
+        for at in range(0, len(timed), 2):
+            when, texts = timed[at : at + 2]
+            found.append(timed[at : at + 2, np.lexsort((texts, when, of))[starts]])
+        return np.concatenate(found)
 
     def _begins(self, facts: Facts) -> Flags:
         """Where, in sorted facts, another session begins."""
@@ -119,7 +140,13 @@ class Session(OfStream):
         }
         for part, count in zip(self._stream.parts, counts, strict=True):
             columns[part.alias] = count * MICROS
-        columns |= zip(self._stream.columns, rest[len(self._stream.parts) :], strict=True)
+        texts, sums = (
+            self._stream.texts,
+            rest[len(counts) : len(rest) - 2 * len(self._stream.texts)],
+        )
+        added = [name for name in self._stream.columns if name not in texts]
+        columns |= zip(added, sums, strict=True)
+        columns |= zip(texts, rest[len(counts) + len(sums) :][1::2], strict=True)
         if self._stream.keeps_first:
             first_ms, of_group = self._first[:, row]
             columns[IS_FIRST] = flag((start_ms == first_ms) & (group == of_group))

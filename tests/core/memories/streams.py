@@ -118,12 +118,13 @@ def naive(subject, events, window, tick_ms):
     return sorted((at, sorted(of_item.items())) for at, of_item in made if start <= at < end)
 
 
-def gaps(_, by_group, _tick_ms):
+def gaps(subject, by_group, _tick_ms):
     """Each row with the one before it."""
     for rows in by_group.values():
         for one, other in pairwise(rows):
             if other.time_ms - one.time_ms <= WITHIN_MS:
-                yield other.time_ms, {"elapsed": (other.time_ms - one.time_ms) * 1_000}
+                elapsed = {"elapsed": (other.time_ms - one.time_ms) * 1_000}
+                yield other.time_ms, elapsed | of_row(subject, other)
 
 
 def sequences(subject, by_group, tick_ms):
@@ -209,21 +210,24 @@ def _session(stream, run, tick_ms):
         of_part = [row for row in run if part_of(row) == at]
         columns[part.alias] = len(of_part) * 1_000_000
         if f"{part.alias}.n" in stream.columns:
-            values = [value_of(row) for row in of_part]
-            columns[f"{part.alias}.n"] = sum(each for each in values if each != ABSENT_MICROS)
+            values = [value_of(row) for row in of_part if value_of(row) != ABSENT_MICROS]
+            columns[f"{part.alias}.n"] = sum(values)
+            if f"{part.alias}.n" in stream.texts:
+                columns[f"{part.alias}.n"] = values[0] if values else ABSENT_MICROS
     return columns
 
 
 def firsts(subject, by_group, _tick_ms):
     """The earliest row of all, or of each group."""
     for rows in by_group.values():
-        first = rows[0]
-        columns = {}
-        for name in subject.stream.columns:
-            at = subject.stream.columns.index(name)
-            has = subject.stream.parts[part_of(first)].columns[at]
-            columns[name] = value_of(first) if has else ABSENT_MICROS
-        yield first.time_ms, columns
+        yield rows[0].time_ms, of_row(subject, rows[0])
+
+
+def of_row(subject, row):
+    """The columns of an item that stands for one row."""
+    has = subject.stream.parts[part_of(row)].columns
+    named = zip(subject.stream.columns, has, strict=True)
+    return {name: value_of(row) if of_part else ABSENT_MICROS for name, of_part in named}
 
 
 def stream(kind, same=(), columns=("b.n",), within_ms=WITHIN_MS, **more):
@@ -246,6 +250,7 @@ def each_stream():
     for name, made, windows in (
         ("gap", stream(StreamKind.GAP, columns=()), WINDOWS),
         ("gap in groups", stream(StreamKind.GAP, ("doc",), ()), WINDOWS),
+        ("gap with columns", stream(StreamKind.GAP, ("doc",), ("b.n", "n")), WINDOWS),
         ("gap in a day", stream(StreamKind.GAP, columns=()), (day,)),
         ("sequence", stream(sequence, columns=("b.n", "c.n")), WINDOWS),
         ("sequence in groups", stream(sequence, ("doc",), ("a.n",)), WINDOWS),
@@ -253,6 +258,11 @@ def each_stream():
         ("pair at last", stream(pair, keep=Keep.MATCHED, at_last=True), WINDOWS),
         ("session", stream(session, **idle), WINDOWS),
         ("session in groups", stream(session, ("doc",), ("a.n", "b.n"), **idle), WINDOWS),
+        (
+            "session with texts",
+            stream(session, ("doc",), ("a.n", "b.n", "c.n"), texts=("a.n", "c.n"), **idle),
+            WINDOWS,
+        ),
         ("session by id", stream(session, ("visit",), within_ms=None, **idle), WINDOWS),
     ):
         yield f"stream, {name}", _subject(made, windows)
