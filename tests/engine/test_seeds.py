@@ -48,9 +48,14 @@ def at(seconds):
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where the definition and its seed stand."""
+    return tmp_path_factory.mktemp("seeded")
+
+
+@pytest.fixture(scope="module")
+def plan(folder):
     """Of twelve users three are old, three began somewhere within; a hundred are never seen."""
-    folder = tmp_path_factory.mktemp("seeded")
     lines = ["u0", "u1", f"u2\t{at(-200_000)}", f"u3\t{at(-30)}", f"u4\t{at(60)}", f"u5\t{at(200)}"]
     lines += [f"unseen{n}\t{at(10 * n - 500)}" for n in range(100)]
     (folder / "users.tsv").write_text("\n".join(lines))
@@ -105,3 +110,32 @@ def test_stopped_and_resumed_the_engine_goes_on_exactly(plan, records, expected,
         bytewax(plan, DEPLOYMENT, source, stop=stop, published=published, **running)
     assert len({tick.at_ms for tick in published}) > 20
     assert same([expected[tick.at_ms] for tick in published], published)
+
+
+SHORT = TEXT.replace("trailing 2m", "trailing 10s").replace("trailing 5m", "trailing 20s")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [(TEXT.replace(", seed: users.tsv", ""), None), (TEXT, "u0\nu7\n"), (SHORT, None)],
+    ids=["none", "another", "shorter"],
+)
+def test_a_seed_that_comes_later_is_filled_with_the_past(
+    plan, folder, records, expected, tmp_path, text, lines
+):
+    """As if it had always been there; and windows that grow look at more of one that was."""
+    if lines is not None:
+        (tmp_path / "users.tsv").write_text(lines)
+    before = read_text(text, "seeded.yaml", folder=folder if lines is None else tmp_path).plan
+    assert before is not None
+    store = {"store": tmp_path / "store", "store_parts": 2, "poll_records": 25}
+    live = {"slots": 2, "partitions": range(4), "live": True}
+    half, whole = MemorySource(records[:250], **live), MemorySource(records, **live)
+    bytewax(before, DEPLOYMENT, half, stop=until_exhausted(half), **store)
+
+    def past(slot, _):
+        return MemorySource(records[:250], **live).open(slot, {})
+
+    stop = until_exhausted(whole)
+    found = bytewax(plan, DEPLOYMENT, whole, stop=stop, **store, history=past)
+    assert same([expected[tick.at_ms] for tick in found], found)
