@@ -7,6 +7,7 @@ through it, and evaluates the ticks of the grid up to the one that saved state s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ class PastMembers:
 
     def __init__(self, plan: Plan, deployment: Deployment, until_ms: int) -> None:
         self._plan = plan
-        self._engine = LocalEngine(plan, deployment)
+        # Members are all that is asked for; metrics at every tick would take far longer.
+        self._engine = LocalEngine(replace(plan, terms=(), metrics=()), deployment)
         self._until_ms = until_ms
 
     def take_in(self, records: Records) -> None:
