@@ -82,7 +82,7 @@ class Known:
     def has_all_of(self, plan: Plan) -> bool:
         """Whether there is a word on everything that a plan keeps."""
         identities = {feed.identity for feed in plan.feeds}
-        identities |= {memory.identity for memory in plan.memories}
+        identities |= {each for memory in plan.memories for each in _all_of(memory)}
         return identities <= self.held.keys()
 
     def after(self, plan: Plan, since_ms: int) -> Known:
@@ -91,16 +91,16 @@ class Known:
         held = {
             feed.identity: self.held.get(feed.identity, Held(generation)) for feed in plan.feeds
         }
-        for memory in plan.memories:
-            before = self.held.get(memory.identity)
+        for memory, identity in ((each, one) for each in plan.memories for one in _all_of(each)):
+            before = self.held.get(identity)
             wanted = Grant(memory.k, memory.reach_ms or 0, since_ms)
             if before is None:
-                held[memory.identity] = Held(generation, (wanted,), since_ms)
+                held[identity] = Held(generation, (wanted,), since_ms)
             else:
                 grants = _goes_on(before.grants, wanted, by_id=_is_by_id(memory))
                 if memory.kind is MemoryKind.IDS and self._is_fed_anew(plan, memory):
                     grants = _later(grants, since_ms)
-                held[memory.identity] = replace(before, grants=tuple(grants))
+                held[identity] = replace(before, grants=tuple(grants))
         return Known(
             plan.fingerprint,
             generation,
@@ -116,7 +116,11 @@ class Known:
 
     def memory_since_ms(self, memory: Memory) -> int:
         """From when on all is known that a memory of the plan keeps."""
-        held = self.held.get(memory.identity)
+        return max(self.rows_since_ms(memory, identity) for identity in _all_of(memory))
+
+    def rows_since_ms(self, memory: Memory, identity: str | None = None) -> int:
+        """The same of a stream but for its columns, or of one of these, by its identity."""
+        held = self.held.get(identity or memory.identity)
         if held is None:
             return ALWAYS
         reach_ms = memory.reach_ms or 0
@@ -132,10 +136,11 @@ class Known:
         What came before is missed, as where nothing is filled: who had begun then is not known.
         """
         anew = {
-            each.identity: Held(
+            identity: Held(
                 self.generation, (Grant(each.k, each.reach_ms or 0, since_ms),), since_ms
             )
             for each in chosen
+            for identity in _all_of(each)
         }
         return replace(self, held={**self.held, **anew})
 
@@ -168,6 +173,11 @@ class Known:
 def at_first(plan: Plan) -> Known:
     """What is known where nothing was read yet: everything, from then on."""
     return Known(generation=-1).after(plan, ALWAYS)
+
+
+def _all_of(memory: Memory) -> tuple[str, ...]:
+    """The identities of all that a memory keeps: the columns of a stream have their own."""
+    return memory.identity, *memory.column_identities
 
 
 def _of_events(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -239,7 +249,8 @@ class _Since:
         if term.kind is TermKind.COHORT and term.set is not None:
             return max(self._cohort_ms(self._plan.sets[term.set].cohort))
         if term.period_ms is not None and term.memory is not None:
-            ever_ms = self._ever_ms(term.memory) if term.kind in _OF_EVER else ALWAYS
+            of_ever = term.kind in _OF_EVER
+            ever_ms = self._ever_ms(self._identity(term.memory)) if of_ever else ALWAYS
             return max(ever_ms, self._memory_ms(term.memory, 0, None))
         of_set = ALWAYS if term.set is None else self._set_ms(term.set)
         if term.memory is None:
@@ -247,7 +258,7 @@ class _Since:
         asked = () if term.as_of is None else comparisons(term.as_of)
         known = [self._memory_ms(each.memory, 0, None) for each in asked]
         window = term.windows[0] if term.windows and term.kind is not TermKind.SIZE_BY else None
-        items_ms = self._items_ms(term.memory, term.items)
+        items_ms = self._items_ms(term.memory, term.items, window)
         return max([*known, of_set, items_ms, self._memory_ms(term.memory, 0, window)])
 
     def _memory_ms(self, number: int, k: int, window: Window | None) -> int:
@@ -255,30 +266,44 @@ class _Since:
         memory = self._plan.memories[number]
         if memory.kind is MemoryKind.TALLY:
             return self._tally_ms(number)
-        held = self._known.held.get(memory.identity)
+        if memory.kind is MemoryKind.GROWTH:
+            return self._growth_ms(number)
+        return self._kept_ms(memory, memory.identity, k, window)
+
+    def _kept_ms(self, memory: Memory, identity: str, k: int, window: Window | None) -> int:
+        """A memory's rows, or a column of a stream's, by its identity."""
+        held = self._known.held.get(identity)
         if held is None:
             return ALWAYS
-        if memory.kind is MemoryKind.GROWTH:
-            return max(self._grown_ms(number), *(grant.since_ms for grant in held.grants))
         reach_ms = 0 if window is None or memory.reach_ms is None else window.reach_ms
         enough = [grant for grant in held.grants if grant.k >= k and grant.reach_ms >= reach_ms]
         since_ms = min(grant.since_ms for grant in enough)
         if memory.looks_at_first:
-            return max(since_ms, self._ever_ms(number))
+            return max(since_ms, self._ever_ms(identity))
         return since_ms if since_ms == ALWAYS else since_ms + memory.settled_after_ms
 
-    def _ever_ms(self, number: int) -> int:
+    def _identity(self, memory: int) -> str:
+        return self._plan.memories[memory].identity
+
+    def _ever_ms(self, identity: str) -> int:
         """From when on it is known what came first ever, as far as a memory tells."""
-        held = self._known.held.get(self._plan.memories[number].identity)
+        held = self._known.held.get(identity)
         if held is None or held.missed_ms == ALWAYS:
             return ALWAYS
         after_ms = self._firsts_known_after_ms
         return NEVER if after_ms is None else held.missed_ms + after_ms
 
-    def _items_ms(self, number: int, items: OfItems | None) -> int:
-        """From when on it is known of items whether they hold what came first, if that is asked."""
-        asks = items is not None and IS_FIRST in named_in(items.where) | {items.column}
-        return self._ever_ms(number) if asks else ALWAYS
+    def _items_ms(self, number: int, items: OfItems | None, window: Window | None) -> int:
+        """From when on is known what is asked of items: their columns, and what came first."""
+        memory = self._plan.memories[number]
+        if items is None or memory.stream is None:
+            return ALWAYS
+        asked = {*named_in(items.where), items.column, items.distinct, items.by}
+        of = memory.stream
+        found = [self._ever_ms(of.first_identity)] if IS_FIRST in asked else []
+        columns = zip(of.columns, of.column_identities, strict=True)
+        found += [self._kept_ms(memory, each, 0, window) for name, each in columns if name in asked]
+        return max(found, default=ALWAYS)
 
     def _tally_ms(self, tally: int) -> int:
         """A tally is counted anew from the members of the set below, as soon as it is there."""
@@ -294,6 +319,12 @@ class _Since:
             if each.tally == tally
         ]
         return max(rolled_up + reached)
+
+    def _growth_ms(self, number: int) -> int:
+        held = self._known.held.get(self._identity(number))
+        if held is None:
+            return ALWAYS
+        return max(self._grown_ms(number), *(grant.since_ms for grant in held.grants))
 
     def _grown_ms(self, growth: int) -> int:
         """Who was a member is known as far back as who is."""
@@ -317,7 +348,7 @@ class _Since:
         of_others = self._plan.memories[compared.memory].kind is MemoryKind.TOP_K
         k = compared.threshold + 1 if of_others else 0
         found = self._memory_ms(compared.memory, k, compared.window)
-        found = max(found, self._items_ms(compared.memory, compared.items))
+        found = max(found, self._items_ms(compared.memory, compared.items, compared.window))
         if compared.since_first is not None:
             found = max(found, self._memory_ms(compared.since_first.memory, 0, None))
         if compared.leave_out is None or compared.leave_out < 0:

@@ -193,6 +193,14 @@ class Memory:
     marks: tuple[Expression, ...] = ()
 
     @property
+    def column_identities(self) -> tuple[str, ...]:
+        """Of a stream's columns, and of what was first: each may be new where the stream is not."""
+        of = self.stream
+        if of is None:
+            return ()
+        return (*of.column_identities, *([of.first_identity] if of.first_identity else ()))
+
+    @property
     def feeds(self) -> tuple[int, ...]:
         """The feeds that lead to it; a stream may have one for several of its parts."""
         parts = () if self.stream is None else self.stream.parts

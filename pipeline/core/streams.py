@@ -97,6 +97,9 @@ class Stream:
     at_last: bool = False  # items stand at their last step, not at their first
     seed: Seed | None = None  # of `first` only
     texts: tuple[str, ...] = ()  # columns of sessions of which the earliest is kept, and no sum
+    # What is saved of each of `columns` is found by these; the other says of `keeps_first` whether.
+    column_identities: tuple[str, ...] = ()
+    first_identity: str = ""
 
     @property
     def slack_ms(self) -> int:

@@ -157,7 +157,7 @@ def fill(
         past.members = PastMembers(plan, backfill.deployment, *past.settled_ms)
     _Reading(past, backfill).to_the_end()
     _take_over(past, growths)
-    reasons = dict(_reasons(past, lacking, before))
+    reasons = dict(_reasons(past, lacking, before, after))
     for number, because in reasons.items():
         log.warning("not filled from history", memory=plan.memories[number].key, because=because)
     chosen = frozenset(lacking.keys() - reasons.keys())
@@ -222,7 +222,9 @@ def _earlier(one_ms: int | None, other_ms: int | None) -> int | None:
     return min((each for each in (one_ms, other_ms) if each is not None), default=None)
 
 
-def _reasons(past: _Past, lacking: Mapping[int, int], before: Known) -> Iterator[tuple[int, str]]:
+def _reasons(
+    past: _Past, lacking: Mapping[int, int], before: Known, after: Known
+) -> Iterator[tuple[int, str]]:
     """Which memories cannot be filled, and why."""
     unlike = {each for filling in past.fillings.values() for each in filling.unlike(before.held)}
     for number, since_ms in lacking.items():
@@ -236,6 +238,8 @@ def _reasons(past: _Past, lacking: Mapping[int, int], before: Known) -> Iterator
             yield number, "its shards were saved at ticks of their own"
         elif past.since_ms >= since_ms:
             yield number, "the log begins no earlier than what is known"
+        elif past.since_ms > after.rows_since_ms(memory) < since_ms:
+            yield number, "the log begins later than what is known of its other columns"
         elif feeds & unlike:
             yield number, "records that wait for their tick are read otherwise than they were"
 

@@ -53,9 +53,6 @@ def reason(before: Known, plan: Plan, number: int) -> str:
             return f"the {noun} {part.name} is new"
         if known[part.name] != part.identity or _has_other_values(part, known):
             return f"the {noun} {part.name} has changed"
-    memories = (plan.terms[term].memory for term in terms_of(plan.metrics, number))
-    if any(memory is not None and plan.memories[memory].stream for memory in memories):
-        return "its value or window has changed, or other columns of its stream are asked for"
     return "its value or window has changed"
 
 

@@ -39,7 +39,7 @@ from pipeline.engine.backfill import Backfill, fill
 from pipeline.engine.store_scan import Saved, Untrusted, newest_ms, scan
 
 # Grows when step ids or what they save change in a way that old state cannot be read.
-FLOW_VERSION: Final = 3
+FLOW_VERSION: Final = 4
 
 _OWNER_ONLY: Final = 0o077
 _NO_ROOM_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

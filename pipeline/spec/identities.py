@@ -10,7 +10,7 @@ more of its records from then on, without a word on those that were counted befo
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ def identified(plan: Plan) -> Plan:
     Memories of one identity hold the same rows, and so are made to keep the same of them.
     """
     found = _Identities(plan)
-    memories = [replace(each, identity=found.memory(n)) for n, each in enumerate(plan.memories)]
+    memories = [found.identified(n) for n in range(len(plan.memories))]
     return replace(
         plan,
         events=tuple(map(found.event, range(len(plan.events)))),
@@ -67,7 +67,57 @@ def identified(plan: Plan) -> Plan:
 def _as_large(memory: Memory, memories: list[Memory]) -> Memory:
     alike = [each for each in memories if each.identity == memory.identity]
     reaches = [each.reach_ms for each in alike if each.reach_ms is not None]
-    return replace(memory, k=max(each.k for each in alike), reach_ms=max(reaches, default=None))
+    large = replace(memory, k=max(each.k for each in alike), reach_ms=max(reaches, default=None))
+    streams = [each.stream for each in alike if each.stream is not None]
+    if memory.stream is None or len(streams) < 2:  # noqa: PLR2004 - itself and another
+        return large
+    return replace(large, stream=_with_columns_of(memory.stream, streams))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a stream: where it stands in order, and what it is of each part's feed."""
+
+    is_id: bool
+    name: str
+    is_text: bool
+    of: tuple[str | None, ...]
+
+
+def _columns(stream: Stream) -> dict[str, _Column]:
+    """By their identities."""
+    first_id = len(stream.columns) - stream.ids
+    return {
+        identity: _Column(
+            at >= first_id, name, name in stream.texts, tuple(p.columns[at] for p in stream.parts)
+        )
+        for at, (name, identity) in enumerate(
+            zip(stream.columns, stream.column_identities, strict=True)
+        )
+    }
+
+
+def _with_columns_of(stream: Stream, alike: list[Stream]) -> Stream:
+    """A stream that keeps what others of the same rows keep, all of them in one order."""
+    own, every = _columns(stream), [_columns(each) for each in alike]
+    known = {identity: column for each in reversed(every) for identity, column in each.items()}
+    names = {identity: min(e[identity].name for e in every if identity in e) for identity in known}
+    order = sorted(known, key=lambda each: (known[each].is_id, names[each], each))
+    called = {each: own[each].name if each in own else f"{names[each]} {each}" for each in order}
+    parts = (
+        replace(part, columns=tuple(known[each].of[place] for each in order))
+        for place, part in enumerate(stream.parts)
+    )
+    return replace(
+        stream,
+        parts=tuple(parts),
+        columns=tuple(called.values()),
+        ids=sum(known[each].is_id for each in order),
+        texts=tuple(called[each] for each in order if known[each].is_text),
+        column_identities=tuple(order),
+        keeps_first=any(each.keeps_first for each in alike),
+        first_identity=max(each.first_identity for each in alike),
+    )
 
 
 def _digest(*parts: object) -> str:
@@ -155,19 +205,31 @@ class _Identities:
         of = self.rows(memory.feed), self._column(memory), _window(memory.window)
         return _digest(*table, *of, *marks)
 
-    def _stream(self, stream: Stream) -> tuple[object, ...]:
-        """Of a stream's rows, and of what is kept of them; which items count is asked later."""
-        parts = [
-            (
-                self.rows(part.feed),
-                self._group(stream, part),
-                [self._column_of(stream, part, at) for at in range(len(stream.columns))],
+    def identified(self, number: int) -> Memory:
+        """A memory with identities."""
+        memory = replace(self._plan.memories[number], identity=self.memory(number))
+        stream = memory.stream
+        if stream is None:
+            return memory
+        named = tuple(
+            _digest(
+                "column",
+                memory.identity,
+                name in stream.texts,
+                [self._column_of(stream, part, at) for part in stream.parts],
             )
-            for part in stream.parts
-        ]
+            for at, name in enumerate(stream.columns)
+        )
+        first = _digest("first", memory.identity) if stream.keeps_first else ""
+        known = replace(stream, column_identities=named, first_identity=first)
+        return replace(memory, stream=known)
+
+    def _stream(self, stream: Stream) -> tuple[object, ...]:
+        """Of a stream's rows. Which items count is asked later, and columns have their own."""
+        parts = [(self.rows(part.feed), self._group(stream, part)) for part in stream.parts]
         kind = "steps" if stream.kind in _OF_STEPS else stream.kind.value
         seeded = () if stream.seed is None else (stream.seed.digest,)
-        return kind, parts, stream.within_ms, stream.slack_ms, stream.keeps_first, *seeded
+        return kind, parts, stream.within_ms, stream.slack_ms, *seeded
 
     def _group(self, stream: Stream, part: StreamPart) -> list[object]:
         """The ids that rows of a part are grouped by; what nothing can undo is kept without."""

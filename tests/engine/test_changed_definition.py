@@ -375,8 +375,7 @@ metrics:
         ("price: properties.p", "price: properties.paid",
          {"north": "the event viewed has changed"}),
         ("value: count(visits)", 'value: "count(visits, where=begun.seconds > 1)"',
-         {"all_visits": "its value or window has changed, or other columns of its stream are asked "
-                        "for"}),
+         {"all_visits": "its value or window has changed"}),
     ],
     ids=["window", "value", "column"],
 )  # fmt: skip

@@ -49,12 +49,13 @@ def truth():
 
 
 def shown(plan, ticks):
-    """Readings by metric and tick."""
+    """Readings by metric and tick, each with its own coverage or the least of its segments'."""
     found = {}
     for tick in ticks:
         segments = tick.segments or [()] * len(plan.metrics)
         for metric, reading, cut in zip(plan.metrics, tick.readings, segments, strict=True):
-            found[metric.name, tick.at_ms] = (reading.coverage, repr((reading, cut)))
+            covered = [reading.coverage, *(segment.reading.coverage for segment in cut)]
+            found[metric.name, tick.at_ms] = (min(covered), repr((reading, cut)))
     return found
 
 
@@ -143,6 +144,67 @@ def test_what_a_log_does_not_tell_is_not_known(truth, tmp_path, piece):
     assert untrue(truth, covered) == set()
     ever = {"more", "back", "heavy_now", "new_ones", "beginners_now"} & (names(more) - names(less))
     assert {name for name, _ in covered} & ever == set()
+
+
+ASK_FOR_MORE = {
+    "read", "way_seconds", "new_ones", "visited", "length_by_plan", "pauses_by_plan",
+    "unseen_seconds", "unseen_most",
+}  # fmt: skip
+"""Metrics that ask streams for columns, or for what came first, which no other asks for."""
+
+
+def with_columns():
+    """The plan of all streams, and that without metrics that ask them for more."""
+    text = definition(["streams", "items_by_text", "undone"])
+    lines = text.splitlines(keepends=True)
+    less = "".join(line for line in lines if line.partition(":")[0].strip() not in ASK_FOR_MORE)
+    return compiled(text), compiled(less)
+
+
+def test_streams_are_asked_for_more_and_what_was_asked_does_not_notice(truth, tmp_path):
+    """A column is new where its stream is not: the stream's other metrics go on to the digit."""
+    more, less = with_columns()
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more, workers=2))
+    assert untrue(truth, found) <= ASK_FOR_MORE
+    known = known_in(tmp_path / "store")
+    anew = {m.name for n, m in enumerate(more.metrics) if known.metric_since_ms(more, n) != ALWAYS}
+    assert anew == ASK_FOR_MORE - {"length_by_plan"}  # only its segments ask
+    covered = {key: made for key, made in found.items() if made[0] == 1}
+    assert untrue(truth, covered) == set()
+    assert {name for name, _ in covered} & ASK_FOR_MORE == ASK_FOR_MORE - {"new_ones", "visited"}
+
+
+def test_streams_are_asked_for_less_and_more_again(truth, tmp_path):
+    """What nobody asked for in between is not known of that time."""
+    more, less = with_columns()
+    run(tmp_path, more, HALF // 2)
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more))
+    assert untrue(truth, found) <= ASK_FOR_MORE
+    covered = {key: made for key, made in found.items() if made[0] == 1}
+    assert untrue(truth, covered) == set()
+
+
+def test_columns_are_filled_as_if_they_had_always_been_asked_for(truth, tmp_path):
+    """The streams with them."""
+    more, less = with_columns()
+    run(tmp_path, less, HALF)
+    found = shown(more, run(tmp_path, more, history=past))
+    assert untrue(truth, found) == set()
+
+
+def test_a_log_that_lacks_the_start_fills_no_column_of_a_stream_that_has_it(truth, tmp_path):
+    """The stream would lose what the log has lost; its column is known later instead."""
+    more, less = with_columns()
+    run(tmp_path, less, HALF)
+    with capture_logs() as lines:
+        found = shown(more, run(tmp_path, more, history=partial(past, deleted=20)))
+    reasons = [line["because"] for line in lines if line["event"] == "not filled from history"]
+    assert "the log begins later than what is known of its other columns" in reasons
+    covered = {key: made for key, made in found.items() if made[0] == 1}
+    assert untrue(truth, covered) <= OF_LONG_AGO["items_by_text"]
+    assert {name for name, _ in covered} >= ASK_FOR_MORE - {"new_ones", "visited"}
 
 
 def test_a_partition_without_records_holds_no_history_in_memory(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ however many rows it has, and a late row may close the gap between two.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -59,6 +60,18 @@ class Session(OfStream):
         """The first field of texts: of each its time, `_LATER` without one, and itself."""
         added = len(self._stream.columns) - len(self._stream.texts)
         return _COUNTS + len(self._stream.parts) + added
+
+    @property
+    def _fields(self) -> Mapping[str, slice]:
+        texts = self._stream.texts
+        added = [name for name in self._stream.columns if name not in texts]
+        first = self._texts - len(added)
+        fields = {name: slice(at, at + 1) for at, name in enumerate(added, first)}
+        places = range(self._texts, self._width, 2)
+        return fields | {name: slice(at, at + 2) for name, at in zip(texts, places, strict=True)}
+
+    def _lacking(self, name: str) -> list[int]:
+        return [_LATER, ABSENT_MICROS] if name in self._stream.texts else [0]
 
     def _facts_of(self, rows: RowNumbers, times: Times, column: NDArray[Any]) -> Facts:
         group, part, *values = column
@@ -174,8 +187,12 @@ class Session(OfStream):
             self._first = self._first[:, : len(kept)][:, kept]
 
     def dump(self) -> Arrays:
-        return {**super().dump(), "first": self._first[:, : self._rows]}
+        first = {"first": self._first[:, : self._rows]} if self._stream.keeps_first else {}
+        return super().dump() | first
 
     def load(self, arrays: Arrays) -> None:
-        self._first = arrays["first"]
+        rows = int(arrays["rows"][0])
+        self._first = np.full((2, rows), _LATER)
+        if self._stream.keeps_first and "first" in arrays:
+            self._first[:] = arrays["first"]
         super().load(arrays)

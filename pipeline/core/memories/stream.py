@@ -90,6 +90,17 @@ class OfStream(Memory):
     def _last_ms(self, facts: Facts) -> Times:
         """The newest moment that each fact has to do with."""
 
+    @property
+    def _fields(self) -> Mapping[str, slice]:
+        """Where in a fact the stream's columns stand, behind all else."""
+        first = self._width - len(self._stream.columns)
+        return {name: slice(at, at + 1) for at, name in enumerate(self._stream.columns, first)}
+
+    def _lacking(self, name: str) -> list[int]:
+        """What stands in the fields of a column that nobody asked for when rows came."""
+        ids = self._stream.columns[len(self._stream.columns) - self._stream.ids :]
+        return [0 if name in ids else ABSENT_MICROS]
+
     def _facts_of(self, rows: RowNumbers, times: Times, column: NDArray[Any]) -> Facts:
         """New facts of rows: `column` is group, part and the stream's columns, a field each."""
         return np.concatenate([rows[np.newaxis], column[:1], times[np.newaxis], column[1:]])
@@ -160,12 +171,29 @@ class OfStream(Memory):
 
     def dump(self) -> Arrays:
         self._refresh()
-        return {"facts": self._facts, "rows": np.array([self._rows], np.int64)}
+        names = self._stored_columns()
+        own = self._width - sum(at.stop - at.start for at in self._fields.values())
+        return {
+            "facts": self._facts[:own],
+            "rows": np.array([self._rows], np.int64),
+            **{f"column/{names[name]}": self._facts[at] for name, at in self._fields.items()},
+        }
 
     def load(self, arrays: Arrays) -> None:
         self._rows = int(arrays["rows"][0])
-        self._facts = self._settled(arrays["facts"])
+        own, names = arrays["facts"], self._stored_columns()
+        facts = np.zeros((self._width, own.shape[1]), np.int64)
+        facts[: len(own)] = own[: self._width]
+        for name, at in self._fields.items():
+            lacking = np.array(self._lacking(name))[:, np.newaxis]
+            facts[at] = arrays.get(f"column/{names[name]}", lacking)
+        self._facts = self._settled(facts)
         self._made = self._make(self._facts)
+
+    def _stored_columns(self) -> Mapping[str, str]:
+        """What columns are saved as: they come and go while the stream stays."""
+        columns, identities = self._stream.columns, self._stream.column_identities
+        return dict(zip(columns, identities or columns, strict=True))
 
 
 def _with(facts: Facts, kept: Flags) -> Facts:
