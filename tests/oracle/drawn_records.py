@@ -225,9 +225,14 @@ class Stream:
         return told
 
     def _again(self, told: Told, before: Told) -> Told:
-        """Repeat an id, and what it came with, and even the whole of it."""
-        if told.form % 3 and not self._teaches(str(before.name)):
-            return before
+        """Repeat an id, and what it came with, and even the whole of it or all but one thing."""
+        same_time = (
+            before,
+            replace(before, name=told.name),
+            replace(before, user=told.user, anon=told.anon),
+        )[told.form // 3 % 3]
+        if told.form % 3 and not self._teaches(same_time.name):
+            return same_time
         if told.form % 2:
             return replace(before, name=told.name, time_ms=told.time_ms, form=told.form)
         return replace(told, id=before.id)

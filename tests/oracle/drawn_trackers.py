@@ -71,10 +71,11 @@ def _segment(told: Told) -> Message:
 
 def _amplitude(told: Told) -> Message:
     """Give the time as a number, or as text without a zone where the number is none."""
+    other = told.time("utc") if told.has_bad_time else "2025-01-01 00:00:00"
     times = (
         {"event_time": told.time("utc")},
         {"time": "soon", "event_time": told.time("utc")},
-        {"time": told.time("ms"), "event_time": told.time("utc")},
+        {"time": told.time("ms"), "event_time": other},
         {"time": told.time("ms")},
     )[told.form % 4]
     return Message({**_of_amplitude(told), "insert_id": told.id, **times})

@@ -119,6 +119,21 @@ def test_what_differs_takes_the_place_of_the_presets():
     assert _of_preset(envelope, [body, body]).counts["duplicate"] == 1
 
 
+@pytest.mark.parametrize("part", ["event", "time", "distinct_id", "$insert_id", None])
+def test_mixpanel_tells_records_apart_by_four_things(part):
+    """Unlike in any of them, two are no copies; the name itself may be one that counts, too."""
+    known, _ = PRESET["mixpanel"]
+    properties = dict(known["properties"])
+    other = {"event": known["event"], "properties": properties}
+    if part == "event":
+        other["event"] = "shut"
+    elif part is not None:
+        properties[part] = ms(0) // 1_000 - 1 if part == "time" else "other"
+    events = {"open": {"name": ["open", "shut"], "ids": ["user"]}}
+    counts = _of_preset("mixpanel", [known, other], events).counts
+    assert counts["duplicate"] == (part is None)
+
+
 def _batch(*named, **shared):
     events = [
         {"data": {"event_name": name, "timestamp_unixtime_ms": ms(0), "source_message_id": number}}
