@@ -28,7 +28,7 @@ from pipeline.cli.recorded import (
 from pipeline.cli.transitions import transitions_file
 from pipeline.core.deployment import Deployment
 from pipeline.core.plan import Plan
-from pipeline.core.publish import UNJUDGED, Row, Tick, rows
+from pipeline.core.publish import UNJUDGED, Row, Tick, iso, rows
 from pipeline.core.windows import DAY_MS, MINUTE_MS
 from pipeline.edges.faults import UnreachableError, UnreadableError
 from pipeline.edges.files import FileSource, Lines
@@ -115,6 +115,8 @@ def replay(
     typer.echo(summary(engine.counts), err=True)
     if engine.counts.consumed and not engine.counts.matched:
         leave(Exit.FINDINGS, _NOTHING)
+    if engine.counts.matched and not beyond and engine.newest_ms < ticks[0]:
+        leave(Exit.FINDINGS, f"no tick to show: the newest event is of {iso(engine.newest_ms)}")
 
 
 _NOTHING: Final = (

@@ -64,7 +64,7 @@ def results_at(*paths: Path, today: date | None = None) -> tuple[Result, ...]:
     try:
         for path in paths:
             if not path.exists():
-                leave(Exit.USAGE, f"there is no {path}")
+                leave(Exit.USAGE, f"there is no file or folder {path}")
             if not definition_files(path):
                 message = f"{path} has no definition: write one to a file that ends in .yaml."
                 leave(Exit.USAGE, message)

@@ -72,6 +72,13 @@ def test_a_last_tick_beyond_the_newest_event_is_made(replay):
     assert [values[f"2024-01-{day}T00:00:00Z"] for day in ("05", "09", "11", "12")] == [3, 2, 1, 0]
 
 
+def test_days_after_the_newest_event_have_no_tick(replay):
+    """Nothing is shown, and it is said where the events end."""
+    ended = replay(MOMENTS, "--from", "2024-01-05")
+    assert (ended.exit_code, ended.stdout) == (Exit.FINDINGS, "")
+    assert "no tick to show: the newest event is of 2024-01-04T12:00:00Z" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [

@@ -68,7 +68,10 @@ def test_validate_takes_several_paths(northstar, folder, tmp_path):
 def test_a_path_that_is_not_there_is_told(northstar, tmp_path):
     """It is another slip than a folder without definitions."""
     result = northstar("validate", SHIPPED, tmp_path / "shpo.yaml")
-    assert (result.exit_code, result.stderr) == (2, f"there is no {tmp_path / 'shpo.yaml'}\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"there is no file or folder {tmp_path / 'shpo.yaml'}\n",
+    )
 
 
 def test_validate_passes_good_definitions(northstar):
