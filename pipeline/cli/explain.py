@@ -168,7 +168,10 @@ def _window(window: Window) -> dict[str, Any]:
 _ERRORS: Final = {
     TermKind.SKETCH: f"within {ERROR_MAX:.0%}",
     TermKind.SKETCH_BY: f"within {ERROR_MAX:.0%}",
-    TermKind.REGISTERS: f"{STANDARD_ERROR:.1%} (standard), none up to {IDS_MAX}",
+    **dict.fromkeys(
+        (TermKind.REGISTERS, TermKind.REGISTERS_BY),
+        f"{STANDARD_ERROR:.1%} (standard), none up to {IDS_MAX}",
+    ),
 }
 
 

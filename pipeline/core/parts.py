@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.memories.ledger import Ledger
 from pipeline.core.memories.memory import Flags, Memory, RowNumbers
 from pipeline.core.memories.names import Names
+from pipeline.core.memories.registers_by import RegistersBy
 from pipeline.core.memories.seen_with import SeenWith
 from pipeline.core.memories.value import Value
 from pipeline.core.plan import TermKind
@@ -27,6 +28,7 @@ BY_TEXT: Final = frozenset(
         TermKind.SIZE_BY,
         TermKind.EXTREMES_BY,
         TermKind.SKETCH_BY,
+        TermKind.REGISTERS_BY,
         TermKind.NAMES,
     }
 )
@@ -43,6 +45,8 @@ def by_text(memory: Memory, keys: Keys, start_ms: int, members: Flags | None) ->
         return counted_by(keys, memory)
     if isinstance(memory, SeenWith):
         return seen_by(memory, start_ms)
+    if isinstance(memory, RegistersBy):
+        return ids_by(keys, memory, start_ms)
     assert isinstance(memory, Value)
     assert members is not None
     return members_by(members, memory)
@@ -56,6 +60,12 @@ def counted_by(keys: Keys, ledger: Ledger) -> Parts:
     texts = keys.view(np.int64)[there]
     figures = zip(counts[there].tolist(), sums.tolist(), strict=True)
     return Parts(dict(zip(((text,) for text in texts.tolist()), figures, strict=True)))
+
+
+def ids_by(keys: Keys, registers: RegistersBy, start_ms: int) -> Split:
+    """About how many ids by text; `keys` are those of the registers' rows, which are texts."""
+    texts = keys.view(np.int64)
+    return Split({int(texts[row]): (0, ranks) for row, ranks in registers.since(start_ms)})
 
 
 def seen_by(seen: SeenWith, start_ms: int) -> Parts:

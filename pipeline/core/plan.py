@@ -127,6 +127,7 @@ class MemoryKind(StrEnum):
     EXTREMES = "extremes"
     SKETCH = "sketch"
     REGISTERS = "registers"
+    REGISTERS_BY = "registers_by"
     DIARY = "diary"
     ENCOUNTERS = "encounters"
     PAIRS = "pairs"
@@ -140,6 +141,7 @@ KINDS_OF_IDS: Final = frozenset(
         MemoryKind.TOP_K,
         MemoryKind.ATTRIBUTE,
         MemoryKind.REGISTERS,
+        MemoryKind.REGISTERS_BY,
         MemoryKind.ENCOUNTERS,
         MemoryKind.PAIRS,
     }
@@ -167,6 +169,7 @@ class Memory:
     | stream | None: those of its parts | — | None | — |
     | extremes, sketch | yes (no entity) | value | the window it looks at | — |
     | registers | yes (no entity) | other | the window it looks at | — |
+    | registers_by | yes (of texts) | other | the window it looks at | — |
     | history | yes | value | the window of the rows that it is asked about, or None for all | — |
     | diary | yes | value, or None to count only | the window it keeps rows for | — |
     | pairs | yes | other | the window it keeps pairs for | — |
@@ -255,6 +258,7 @@ class TermKind(StrEnum):
     SIZE_BY = "size_by"
     EXTREMES_BY = "extremes_by"
     SKETCH_BY = "sketch_by"
+    REGISTERS_BY = "registers_by"
     NAMES = "names"  # the texts that were seen first
     COHORT = "cohort"  # n entities that take part in a set
     REACH = "reach"  # n others that members of a set have met

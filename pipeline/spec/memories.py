@@ -165,6 +165,10 @@ class Memories:
         """About how many others there are in a window."""
         return self._fed(rows, MemoryKind.REGISTERS, other, window, window)
 
+    def registers_by(self, rows: Rows, other: str, window: Window) -> int:
+        """The same for each text."""
+        return self._fed(rows, MemoryKind.REGISTERS_BY, other, window, window)
+
     def pairs(self, rows: Rows, other: str, window: Window) -> int:
         """Which others each entity has met in a window."""
         return self._fed(rows, MemoryKind.PAIRS, other, window, window)

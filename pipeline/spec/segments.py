@@ -35,7 +35,9 @@ _BY: Final = {
     TermKind.DISTINCT: TermKind.DISTINCT_BY,
     TermKind.EXTREMES: TermKind.EXTREMES_BY,
     TermKind.SKETCH: TermKind.SKETCH_BY,
+    TermKind.REGISTERS: TermKind.REGISTERS_BY,
 }
+_BY_VALUES_ONLY: Final = (TermKind.REGISTERS,)
 _OF_MEMBERS: Final = (
     TermKind.COHORT,
     TermKind.NEW,
@@ -50,12 +52,21 @@ _OF_ITEMS: Final = {
     TermKind.EXTREMES: TermKind.EXTREMES_BY,
     TermKind.SKETCH: TermKind.SKETCH_BY,
 }
-_HAVE: Final = ("count", "sum", "mean", "distinct", "min", "max", "median", "quantile")
-_WORDS: Final = {  # what a term that cannot be cut is called by people
-    TermKind.REGISTERS: "`approx_distinct`",
-    TermKind.LEDGER: "`top_share`",
-    TermKind.REACH: "`distinct` with `within=`",
-    TermKind.SUM_DISTINCT: "`sum_distinct`",
+_HAVE: Final = (
+    "count",
+    "sum",
+    "mean",
+    "distinct",
+    "min",
+    "max",
+    "median",
+    "quantile",
+    "approx_distinct",
+)
+_INSTEAD: Final = {  # what a term that cannot be cut is called by people, and what can be
+    TermKind.LEDGER: ("`top_share`", "the `count` of its events"),
+    TermKind.REACH: ("`distinct` with `within=`", "`distinct` without it, or the set's `size`"),
+    TermKind.SUM_DISTINCT: ("`sum_distinct`", "`distinct` without `within=`, or the set's `size`"),
 }
 CAP: Final = 20  # segments that people can still tell apart
 SERIES_MAX: Final = 1_000  # of all segments together; what a dashboard and a scrape can bear
@@ -171,14 +182,10 @@ class Segments:
             return replace(term, by=value), self._names(texts)
         if memory is not None and term.items is not None:
             return self._of_items(name, term, term.items, memory)
-        if memory is None or term.kind not in _BY:
-            raise Refusal(
-                "bad-segments",
-                f"{_WORDS[term.kind]} has no segments yet",
-                f"{listed(_HAVE)} of events have, `size`, `cohort` and growth of a set; take the "
-                "other terms out, or `by`.",
-            )
-        if "." in name:
+        of_state = "." in name
+        if memory is None or term.kind not in _BY or (of_state and term.kind in _BY_VALUES_ONLY):
+            raise _not_cut(name, term)
+        if of_state:
             return self._by_state(name, term, memory)
         rows, column = self.tables.memories.looked_at(memory)
         self._check_value(name, rows)
@@ -195,6 +202,8 @@ class Segments:
             memory = self.tables.memories.ledger(texts, column, window)
         elif term.kind is TermKind.DISTINCT:
             memory = self.tables.memories.seen_with(rows, name, window)
+        elif term.kind is TermKind.REGISTERS:
+            memory = self.tables.memories.registers_by(texts, column or "", window)
         else:
             memory = self.tables.memories.diary(texts, column, window)
         return Term(_BY[term.kind], 0, memory, None, term.windows), self._names(texts)
@@ -314,6 +323,21 @@ class Segments:
             raise Refusal("bad-segments", message, f"Take an attribute of `{of}`.")
         texts = self._taught(of, attribute)
         return self.tables.attribute(term.level, of, attribute), texts
+
+
+def _not_cut(name: str, term: Term) -> Refusal:
+    """What a term that has no segments says, and what may be cut instead."""
+    if term.kind in _BY_VALUES_ONLY:
+        message = f"`approx_distinct` is not cut by what an entity was, such as `{name}`"
+        advice = "Cut it by a value of its events, or take `distinct`, which is exact."
+        return Refusal("bad-segments", message, advice)
+    what, instead = _INSTEAD[term.kind]
+    return Refusal(
+        "bad-segments",
+        f"{what} has no segments",
+        f"Cut {instead} in a metric of its own, or take out `by`. {listed(_HAVE)} of events have "
+        "segments, and `size`, `cohort` and growth of a set.",
+    )
 
 
 def _terms_in(value: Formula, before: Mapping[int, Metric]) -> Iterator[int]:

@@ -186,10 +186,12 @@ PIECES = {
 """,
     ),
     "registers": Piece(
-        {MemoryKind.REGISTERS},
+        {MemoryKind.REGISTERS, MemoryKind.REGISTERS_BY, MemoryKind.NAMES},
         metrics="""
   about_docs: {value: approx_distinct(viewed.doc), window: trailing 20s}
   about_users: {value: approx_distinct(viewed.user), window: calendar day}
+  docs_by_plan: {value: approx_distinct(viewed.doc), window: trailing 1m, by: plan, cap: 1}
+  users_by_plan: {value: approx_distinct(viewed.user), window: calendar day, by: plan}
 """,
     ),
     "top_share": Piece(

@@ -25,6 +25,7 @@ NAMES = [*PIECES]
 OF_LONG_AGO = {
     "value": {"pros", "lows"},
     "segments": {"viewers_by_plan", "teachers_by_plan", "seconds_by_plan"},
+    "registers": {"docs_by_plan", "users_by_plan"},
     "items_by_text": {"length_by_plan", "pauses_by_plan"},
     "as_of": {"pro_seconds", "either", "pro_days", "pro_reading"},
 }

@@ -374,6 +374,9 @@ def terms(draft: Draft) -> None:
             inner = f"{event}.{draft.need(event, 'n')}{more.get(kind, '')}"
         value = f"{kind}({inner}{options_of(draft, event)})"
         _metric(draft, f"term_{number}", value, window=True)
+        if kind != "top_share" and draft.chance(30):
+            draft.need(event, "plan")
+            draft.metrics[f"term_{number}"] |= {"by": ["plan"], "cap": draft.pick(1, 20)}
 
 
 def reach(draft: Draft) -> None:

@@ -26,6 +26,7 @@ from pipeline.core.memories.pairs import Pairs
 from pipeline.core.memories.panes import Panes
 from pipeline.core.memories.periods import Periods
 from pipeline.core.memories.registers import Registers
+from pipeline.core.memories.registers_by import RegistersBy
 from pipeline.core.memories.seen_with import SeenWith
 from pipeline.core.memories.sequence import Sequence
 from pipeline.core.memories.session import Session
@@ -70,6 +71,7 @@ _MAKERS: Final[Mapping[plan.MemoryKind, Callable[[plan.Memory, Trailing | None],
     plan.MemoryKind.STREAM: _stream,
     plan.MemoryKind.EXTREMES: lambda _, window: Extremes(window),
     plan.MemoryKind.SKETCH: lambda _, window: Sketch(window),
+    plan.MemoryKind.REGISTERS_BY: lambda memory, window: RegistersBy(window, memory.reach_ms or 0),
     plan.MemoryKind.REGISTERS: lambda _, window: Registers(window),
     plan.MemoryKind.HISTORY: lambda memory, _: History(memory.window),
     plan.MemoryKind.IDS: lambda memory, _: Ids(holds_rows=memory.k > 0),

@@ -99,6 +99,10 @@ class TopK(Memory):
             inside &= self._others[: self._rows] != left_out[:, None]
         return np.asarray(np.count_nonzero(inside, axis=1) >= threshold)
 
+    def newest(self, row: int, start_ms: int) -> Ids:
+        """The others of a row at or after `start_ms`, `k` of them at the most."""
+        return np.asarray(self._others[row][self._times[row] >= start_ms])
+
     def expire(self, tick_ms: int) -> None:
         pass  # times are overwritten or ignored, never in the way
 

@@ -278,6 +278,16 @@ def registers_naive(_, events, window, tick_ms):
     return sorted(others), ranks
 
 
+def registers_by(_, memory, window, tick_ms):
+    """The same of each row."""
+    found = dict(memory.since(start_of(window, tick_ms)))
+    answers = [([], {}) for _ in range(memory.rows)]
+    for row, of in found.items():
+        held = np.flatnonzero(of.ranks)
+        answers[row] = (of.ids.tolist(), dict(zip(held, of.ranks[held], strict=True)))
+    return answers
+
+
 def attribute(_, memory, _window, _tick_ms):
     """Whom each row names."""
     return memory.values.tolist()
@@ -618,6 +628,7 @@ def over_window(windows):
         (MemoryKind.LEDGER, MICROS, ledger, ledger_naive, "value"),
         (MemoryKind.SEEN_WITH, TEXTS, seen_with, seen_with_naive, "value"),
         (MemoryKind.PAIRS, IDS, pairs, pairs_naive, "other"),
+        (MemoryKind.REGISTERS_BY, HASHES, registers_by, registers_naive, "other"),
         (MemoryKind.DIARY, MICROS, diary, diary_naive, "value"),
     ):
         yield Subject(kind, windows, columns, answers, naive, column)
