@@ -10,7 +10,7 @@ more of its records from then on, without a word on those that were counted befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from pipeline.core.sets import (
 )
 from pipeline.core.streams import Keep, StreamKind
 from pipeline.core.windows import Anchored, Trailing, Unit, Units
+from pipeline.spec.alike import as_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,65 +59,9 @@ def identified(plan: Plan) -> Plan:
             replace(feed, identity=found.rows(n), column_identities=found.columns(n))
             for n, feed in enumerate(plan.feeds)
         ),
-        memories=tuple(_as_large(each, memories) for each in memories),
+        memories=tuple(as_large(each, memories) for each in memories),
         sets=tuple(replace(s, identity=found.set(n)) for n, s in enumerate(plan.sets)),
         metrics=tuple(replace(m, identity=found.metric(n)) for n, m in enumerate(plan.metrics)),
-    )
-
-
-def _as_large(memory: Memory, memories: list[Memory]) -> Memory:
-    alike = [each for each in memories if each.identity == memory.identity]
-    reaches = [each.reach_ms for each in alike if each.reach_ms is not None]
-    large = replace(memory, k=max(each.k for each in alike), reach_ms=max(reaches, default=None))
-    streams = [each.stream for each in alike if each.stream is not None]
-    if memory.stream is None or len(streams) < 2:  # noqa: PLR2004 - itself and another
-        return large
-    return replace(large, stream=_with_columns_of(memory.stream, streams))
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of a stream: where it stands in order, and what it is of each part's feed."""
-
-    is_id: bool
-    name: str
-    is_text: bool
-    of: tuple[str | None, ...]
-
-
-def _columns(stream: Stream) -> dict[str, _Column]:
-    """By their identities."""
-    first_id = len(stream.columns) - stream.ids
-    return {
-        identity: _Column(
-            at >= first_id, name, name in stream.texts, tuple(p.columns[at] for p in stream.parts)
-        )
-        for at, (name, identity) in enumerate(
-            zip(stream.columns, stream.column_identities, strict=True)
-        )
-    }
-
-
-def _with_columns_of(stream: Stream, alike: list[Stream]) -> Stream:
-    """A stream that keeps what others of the same rows keep, all of them in one order."""
-    own, every = _columns(stream), [_columns(each) for each in alike]
-    known = {identity: column for each in reversed(every) for identity, column in each.items()}
-    names = {identity: min(e[identity].name for e in every if identity in e) for identity in known}
-    order = sorted(known, key=lambda each: (known[each].is_id, names[each], each))
-    called = {each: own[each].name if each in own else f"{names[each]} {each}" for each in order}
-    parts = (
-        replace(part, columns=tuple(known[each].of[place] for each in order))
-        for place, part in enumerate(stream.parts)
-    )
-    return replace(
-        stream,
-        parts=tuple(parts),
-        columns=tuple(called.values()),
-        ids=sum(known[each].is_id for each in order),
-        texts=tuple(called[each] for each in order if known[each].is_text),
-        column_identities=tuple(order),
-        keeps_first=any(each.keeps_first for each in alike),
-        first_identity=max(each.first_identity for each in alike),
     )
 
 
@@ -139,6 +84,12 @@ class _Identities:
             growth: number for number, each in enumerate(plan.sets) for growth in each.growth
         }
         self._reached = {each.tally: each for each in plan.reaches}
+        streams = enumerate(plan.memories)
+        self._streams = {
+            n: (self._table_of_stream(n), [part.feed for part in each.stream.parts])
+            for n, each in streams
+            if each.stream is not None
+        }
         self.memory: Callable[[int], str] = cache(self._memory)
         self.set: Callable[[int], str] = cache(self._set)
 
@@ -194,7 +145,7 @@ class _Identities:
         if memory.kind is MemoryKind.GROWTH:
             return _digest(*table, self.set(self._grown[number]), _window(memory.window))
         if memory.stream is not None:
-            return _digest(*table, *self._stream(memory.stream))
+            return self._of_stream(number)
         if number in self._reached:
             reach = self._reached[number]
             return _digest(*table, "reach", self.set(reach.set), self.memory(reach.pairs))
@@ -211,18 +162,34 @@ class _Identities:
         stream = memory.stream
         if stream is None:
             return memory
-        named = tuple(
-            _digest(
-                "column",
-                memory.identity,
-                name in stream.texts,
-                [self._column_of(stream, part, at) for part in stream.parts],
-            )
-            for at, name in enumerate(stream.columns)
-        )
+        columns = self._columns_of(stream)
+        named = tuple(_digest("column", memory.identity, *each) for each in columns)
         first = _digest("first", memory.identity) if stream.keeps_first else ""
         known = replace(stream, column_identities=named, first_identity=first)
         return replace(memory, stream=known)
+
+    def _columns_of(self, stream: Stream) -> list[tuple[object, ...]]:
+        return [
+            (name in stream.texts, [self._column_of(stream, part, at) for part in stream.parts])
+            for at, name in enumerate(stream.columns)
+        ]
+
+    def _of_stream(self, number: int) -> str:
+        """Of a stream without its columns.
+
+        But for two over events that are alike: they cannot keep each other's columns, and so each
+        has an order of its own.
+        """
+        found, feeds = self._streams[number]
+        if not any(of == found and by != feeds for of, by in self._streams.values()):
+            return found
+        stream = self._plan.memories[number].stream
+        return _digest(found, [] if stream is None else self._columns_of(stream))
+
+    def _table_of_stream(self, number: int) -> str:
+        memory = self._plan.memories[number]
+        of = () if memory.stream is None else self._stream(memory.stream)
+        return _digest(memory.kind.value, memory.level, memory.entity, *of)
 
     def _stream(self, stream: Stream) -> tuple[object, ...]:
         """Of a stream's rows. Which items count is asked later, and columns have their own."""

@@ -249,3 +249,50 @@ metrics:
     standing, pairs = plan.memories
     assert standing.identity != pairs.identity
     assert standing.stream.parts[0].feed != pairs.stream.parts[0].feed
+
+
+VISITS = """\
+version: 1
+product: visits
+source: {topics: [events], envelope: segment}
+events:
+  opened: {name: opened, ids: {user: userId}, values: {ms: properties.ms, price: properties.price}}
+  again: {name: opened, ids: {user: userId}, values: {other: properties.other}}
+streams:
+  short: {session: [opened], by: user, gap: 1h}
+  alike: {session: [EVENT], by: user, gap: 1h}
+metrics:
+  starts: {role: north_star, value: count(short), window: trailing 7d}
+  time: {value: sum(short.opened.ms), window: trailing 7d}
+  rest: {value: COLUMN, window: trailing 9d}
+"""
+
+
+def streams_of(event, column):
+    """The memories of two streams over the same records, and the columns that each keeps."""
+    plan = read_text(VISITS.replace("EVENT", event).replace("COLUMN", column), "visits.yaml").plan
+    assert plan is not None
+    return [(each.identity, each.stream.column_identities) for each in plan.memories]
+
+
+def test_a_stream_is_the_same_whatever_it_is_asked_for():
+    """Its columns come and go; one that stays is found again."""
+    ((none, without),) = {*streams_of("opened", "count(alike)")}
+    ((some, columns),) = {*streams_of("opened", "sum(alike.opened.price)")}
+    assert none == some
+    assert len(without) == 1
+    assert {*without} < {*columns}
+
+
+def test_streams_of_the_same_rows_keep_the_same_columns_in_one_order():
+    """What is saved of one can be read by the other."""
+    one, other = streams_of("opened", "sum(alike.opened.price)")
+    assert one == other
+    assert len(one[1]) == 2
+
+
+def test_streams_over_events_that_are_alike_are_kept_apart_by_their_columns():
+    """A value of one event is none of the other's."""
+    (one, columns), (other, others) = streams_of("again", "sum(alike.again.other)")
+    assert one != other
+    assert (len(columns), len(others)) == (1, 1)
