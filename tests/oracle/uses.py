@@ -7,6 +7,7 @@ from tests.oracle.model import Aggregate, Definition, Metric, Stream
 from tests.oracle.words import Path, path_of
 
 OF_NUMBERS = {"sum", "mean", "min", "max", "median", "quantile", "nps", "csat"}
+NUMBERS_OF_KAFKA = {"partition", "offset", "time"}
 Use = tuple[str, str, str]
 """An event, one of its values, and the type it is used as."""
 
@@ -90,10 +91,13 @@ def value_types(definition: Definition, event: str) -> dict[str, str]:
     types = {value: kind for used, value, kind in uses(definition) if used == event}
     types = {name: kind for name, kind in types.items() if name in definition.events[event].values}
     for name, value in definition.events[event].values.items():
+        path = path_of(value.expression)
         if is_condition(value.expression):
             types[name] = TRUTH
-        elif value.bounded or value.time is not None or path_of(value.expression) is None:
+        elif value.bounded or value.time is not None or path is None:
             types[name] = NUMBER
+        elif path[0] == "kafka":
+            types[name] = NUMBER if path[1] in NUMBERS_OF_KAFKA else TEXT
     return types
 
 
