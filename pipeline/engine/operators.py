@@ -329,7 +329,7 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
         return ticks, self.RETAIN
 
     def _tick(self, at_ms: int, whole: Partial) -> Tick:
-        self._last = (at_ms, whole)
+        self._last, self._again = (at_ms, whole), None
         # A tick that some shard never made stays incomplete; the later one is there.
         for earlier in [earlier for earlier in self._parts if earlier < at_ms]:
             del self._parts[earlier]
@@ -339,8 +339,7 @@ class ComposeLogic(StatefulBatchLogic[Message, Tick, bytes]):
 
     def on_notify(self) -> tuple[list[Tick], bool]:
         """Give the last tick once more, after a restart."""
-        self._again = None
-        if self._last is None:
+        if self._last is None or self._again is None:
             return [], self.RETAIN
         return [self._tick(*self._last)], self.RETAIN
 
